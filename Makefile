@@ -16,6 +16,8 @@ test-fast: .venv
 lint: .venv
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/codespell
 	.venv/bin/sp-repo-review .
 
 bench: .venv

@@ -4,12 +4,14 @@ import ast
 import json
 import re
 import tomllib
+from collections.abc import Callable
 from itertools import combinations, product
 
 import pytest
 import yaml
 from answers import CHOICES, QUESTIONS, REMOTES, each_pair, each_value, name_of, pairs_of
 from conftest import TEMPLATE, BakedProject, run
+from packaging.requirements import Requirement
 
 HOSTILE = {
     "quotes": """It's "quoted" `name`""",
@@ -21,7 +23,7 @@ HOSTILE = {
     "yaml and markdown": "# - a: [b] | *c* <d> &e %f @g !h",
     "200 characters": "x" * 200,
 }
-PARSERS = {
+PARSERS: dict[str, Callable[[str], object]] = {
     ".json": json.loads,
     ".py": ast.parse,
     ".toml": tomllib.loads,
@@ -97,9 +99,9 @@ def test_no_dependency_can_be_the_name_of_a_project(render, remote: str) -> None
     """The reserved names are exactly the direct dependencies, over all remotes."""
     pyproject = tomllib.loads(render(remote=remote).read("pyproject.toml"))
     groups = [pyproject["project"]["dependencies"], *pyproject["dependency-groups"].values()]
-    names = {re.match(r"[\w-]+", entry)[0] for group in groups for entry in group}
+    names = {Requirement(entry).name for group in groups for entry in group}
     extras = {
-        re.match(r"[\w-]+", entry)[0] for spec in REMOTES.values() for entry in spec["requirements"]
+        Requirement(entry).name for spec in REMOTES.values() for entry in spec["requirements"]
     }
     assert names | extras == set(QUESTIONS["_reserved_slugs"])
 
