@@ -95,7 +95,7 @@ def read_numbers(column: pd.Series) -> pd.Series:
 
 {% if cookiecutter.task == 'classification' %}
 def read_target(column: pd.Series) -> pd.Series:
-    """Return the classes: whole numbers as int64, all else as text; DataError where one is empty."""
+    """Return the classes: integers as int64, all else as text; DataError where one is empty."""
     missing = column[column.isna()]
     if len(missing):
         raise DataError(

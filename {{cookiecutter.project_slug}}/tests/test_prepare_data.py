@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+
 from prepare_data import DataError, find_table, prepare, read_table
 
 PARAMS = {"target": "label", "test_size": 0.2, "drop_duplicates": False, "seed": 0}
@@ -53,9 +54,7 @@ def test_identical_rows_on_both_sides_are_refused_or_dropped(table: pd.DataFrame
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
-def test_table_is_read_from_either_format(
-    table: pd.DataFrame, tmp_path: Path, suffix: str
-) -> None:
+def test_table_is_read_from_either_format(table: pd.DataFrame, tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"table{suffix}"
     table.to_csv(path, index=False) if suffix == ".csv" else table.to_parquet(path, index=False)
     assert find_table(tmp_path) == path

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+
 from train import MODELS, build_model, check, cross_validate
 
 PARAMS = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))["train"]
