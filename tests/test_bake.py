@@ -32,15 +32,16 @@ PARSERS: dict[str, Callable[[str], object]] = {
 }
 
 
-def assert_whole(project: BakedProject) -> None:
-    """Check that every file parses, and that no Jinja and no empty or half name is left."""
+def assert_whole(project: BakedProject, typed: str = "") -> None:
+    """Check that every file parses, and that no Jinja is left but for what the user typed."""
     files = [path for path in project.path.rglob("*") if path.is_file()]
     assert {"README.md", "LICENSE", "pyproject.toml", "dvc.yaml"} <= {path.name for path in files}
     for path in files:
         assert "cookiecutter" not in path.name
         assert "{%" not in path.name
         text = path.read_text(encoding="utf-8")
-        assert not re.search(r"\{%-? |cookiecutter\.(?!readthedocs|io)|\{#-? ", text), path
+        ours = text.replace(typed, "") if typed else text
+        assert not re.search(r"\{[%#]-? |cookiecutter\.", ours), path
         PARSERS.get(path.suffix, str)(text)
         assert text.endswith("\n") or not text, f"{path} does not end with a newline"
 
@@ -73,8 +74,8 @@ def test_the_cases_hold_every_value_and_every_pair() -> None:
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_free_text_arrives_as_it_was_typed(render, text: str) -> None:
     project = render(project_name=text, description=text, author_name=text, project_slug="safe")
-    assert_whole(project)
     typed = text.replace("{{ '", "").replace("' }}", "")  # cookiecutter renders every answer
+    assert_whole(project, typed)
     metadata = tomllib.loads(project.read("pyproject.toml"))["project"]
     assert metadata["description"] == typed
     assert metadata["authors"] == [{"name": typed}]
