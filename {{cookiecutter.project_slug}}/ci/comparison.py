@@ -18,7 +18,7 @@ from dvc.exceptions import DvcException
 from dvc.output import Output as DvcOutput
 from dvc.repo import Repo
 from dvc.utils.serialize import LOADERS
-from markdown import code
+from markup import code
 
 ABSENT = object()  # a value that one side does not have; None is a value (null)
 EXPERIMENTS = 5
@@ -43,7 +43,9 @@ class Output:
             return {self.path: self.checksum}
         try:
             entries = json.loads(self.cached.read_bytes())
-            return {f"{self.path}/{entry['relpath']}": entry["md5"] for entry in entries}
+            return {
+                f"{self.path}/{entry['relpath']}": entry["md5"] for entry in entries
+            }
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
@@ -98,7 +100,9 @@ class Comparison:
     head: Snapshot  # the checkout: the commit and what the run made of it
     metrics: list[Value]
     params: list[Value]  # the changed ones
-    data: list[tuple[Output | None, Output | None]]  # the changed outputs, before and after
+    data: list[
+        tuple[Output | None, Output | None]
+    ]  # the changed outputs, before and after
     files: list[FileChange]
     unlisted: list[str]  # changed folders whose files are not known here
     results: list[str]  # dvc.lock, metrics and plots that differ from the head commit
@@ -113,7 +117,11 @@ class BaselineError(ValueError):
 def git(*arguments: str) -> str:
     """Return what a Git command prints, or an empty string where it fails."""
     done = subprocess.run(
-        ["git", *arguments], capture_output=True, encoding="utf-8", errors="replace", check=False
+        ["git", *arguments],
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
     )
     return done.stdout.strip() if done.returncode == 0 else ""
 
@@ -175,7 +183,13 @@ def find_baseline(revision: str) -> tuple[str, str]:
     for name in (revision, f"origin/{revision}"):
         if sha := commit(name):
             return name, sha
-    known = git("for-each-ref", "--format=%(refname:short)", "--count=5", "refs/heads", "refs/remotes")
+    known = git(
+        "for-each-ref",
+        "--format=%(refname:short)",
+        "--count=5",
+        "refs/heads",
+        "refs/remotes",
+    )
     fetch = how_to_fetch(revision).replace("`", "'")
     raise BaselineError(
         f"baseline {revision!r} is not a commit of this repository; allowed is a branch, a tag or"
@@ -200,10 +214,17 @@ def relative(repo: Repo, path: str) -> str:
 
 def metrics_files(repo: Repo) -> dict[str, DvcOutput | None]:
     """Map the metrics files of the current revision to the stage outputs that they are."""
-    found: dict[str, DvcOutput | None] = {out.fs_path: out for out in repo.index.metrics}
-    for dvc_file, paths in repo.index._metrics.items():  # `metrics:` at the top of a dvc.yaml
+    found: dict[str, DvcOutput | None] = {
+        out.fs_path: out for out in repo.index.metrics
+    }
+    for (
+        dvc_file,
+        paths,
+    ) in repo.index._metrics.items():  # `metrics:` at the top of a dvc.yaml
         for path in paths:
-            found.setdefault(repo.fs.normpath(repo.fs.join(repo.fs.parent(dvc_file), path)), None)
+            found.setdefault(
+                repo.fs.normpath(repo.fs.join(repo.fs.parent(dvc_file), path)), None
+            )
     return found
 
 
@@ -240,7 +261,9 @@ def read_metrics(repo: Repo, targets: list[str], snapshot: Snapshot) -> None:
             load = LOADERS[Path(name).suffix.lower()]
             snapshot.metrics[name] = flat(load(place, fs=fs))
         except FileNotFoundError:
-            snapshot.problems.append(f"{code(name)} is missing at {code(snapshot.revision)}.")
+            snapshot.problems.append(
+                f"{code(name)} is missing at {code(snapshot.revision)}."
+            )
         except (DvcException, OSError, ValueError, RecursionError) as error:
             reason = code(str(error).partition("\n")[0])
             at = code(snapshot.revision)
@@ -264,11 +287,15 @@ def read_outputs(repo: Repo) -> dict[str, Output]:
     return outputs
 
 
-def snapshots(repo: Repo, named: dict[str, str], targets: list[str]) -> Iterator[Snapshot]:
+def snapshots(
+    repo: Repo, named: dict[str, str], targets: list[str]
+) -> Iterator[Snapshot]:
     """Read the checkout and then the commits {sha: name}; nothing outside the metadata is read."""
     for sha in repo.brancher(revs=[*named], sha_only=True):
         checkout = sha == "workspace"
-        snapshot = Snapshot("this checkout" if checkout else named[sha], "" if checkout else sha)
+        snapshot = Snapshot(
+            "this checkout" if checkout else named[sha], "" if checkout else sha
+        )
         try:
             snapshot.outputs = read_outputs(repo)
             read_metrics(repo, targets, snapshot)
@@ -276,7 +303,9 @@ def snapshots(repo: Repo, named: dict[str, str], targets: list[str]) -> Iterator
             if checkout:
                 raise
             reason = code(str(error).partition("\n")[0])
-            snapshot.problems.append(f"{code(snapshot.revision)} cannot be read: {reason}.")
+            snapshot.problems.append(
+                f"{code(snapshot.revision)} cannot be read: {reason}."
+            )
         yield snapshot
 
 
@@ -299,7 +328,9 @@ def compare_values(old: dict[str, dict], new: dict[str, dict]) -> list[Value]:
     for path in new | old:
         before, after = old.get(path, {}), new.get(path, {})
         for name in after | before:
-            pairs.append(Value(path, name, before.get(name, ABSENT), after.get(name, ABSENT)))
+            pairs.append(
+                Value(path, name, before.get(name, ABSENT), after.get(name, ABSENT))
+            )
     return pairs
 
 
@@ -329,7 +360,9 @@ def compare_data(
         renamed = old and new and old.checksum == new.checksum
         if renamed or None in listings:  # then it counts as one
             unlisted += [] if renamed else [(new or old).path]
-            listings = [{side.path: side.checksum} if side else {} for side in (old, new)]
+            listings = [
+                {side.path: side.checksum} if side else {} for side in (old, new)
+            ]
         before |= listings[0]
         after |= listings[1]
     return compare_files(before, after), unlisted
@@ -392,9 +425,16 @@ def changed_results(repo: Repo) -> list[str]:
 
 def branch() -> str:
     """Return the name of the checked-out branch; CI checks out a commit and knows the name."""
-    variables = ("GITHUB_HEAD_REF", "GITHUB_REF_NAME", "CI_COMMIT_REF_NAME", "BITBUCKET_BRANCH")
+    variables = (
+        "GITHUB_HEAD_REF",
+        "GITHUB_REF_NAME",
+        "CI_COMMIT_REF_NAME",
+        "BITBUCKET_BRANCH",
+    )
     named = [os.environ[name] for name in variables if os.environ.get(name)]
-    return git("symbolic-ref", "--short", "--quiet", "HEAD") or next(iter(named), "detached HEAD")
+    return git("symbolic-ref", "--short", "--quiet", "HEAD") or next(
+        iter(named), "detached HEAD"
+    )
 
 
 def warnings_about(baseline: str, sha: str, head: str) -> list[str]:
@@ -403,7 +443,9 @@ def warnings_about(baseline: str, sha: str, head: str) -> list[str]:
         return ["There is no commit yet, so there is nothing to compare with."]
     if not sha:
         fetch = how_to_fetch("the default branch")
-        return [fetch or "There is no baseline, as in a first push: the values stand alone."]
+        return [
+            fetch or "There is no baseline, as in a first push: the values stand alone."
+        ]
     if sha == head:
         hint = "compare with an earlier one by `baseline=HEAD~1`"
         return [f"The baseline {code(baseline)} is this very commit; {hint}."]

@@ -13,7 +13,9 @@ from typing import IO, NamedTuple
 import psutil
 
 KEPT_LINES = 20_000  # of a command's output, for the report
-IDLE_CPU = 0.2  # seconds of processor time below which a silent DVC counts as doing nothing
+IDLE_CPU = (
+    0.2  # seconds of processor time below which a silent DVC counts as doing nothing
+)
 
 
 class Done(NamedTuple):
@@ -89,7 +91,9 @@ def dvc(
     )
     process = psutil.Process(popen.pid)
     kept: deque[str] = deque(maxlen=KEPT_LINES)
-    reader = threading.Thread(target=show_and_keep, args=(popen.stdout, kept), daemon=True)
+    reader = threading.Thread(
+        target=show_and_keep, args=(popen.stdout, kept), daemon=True
+    )
     try:
         started(process)
         reader.start()
@@ -97,5 +101,7 @@ def dvc(
     except BaseException:  # Ctrl-C, or CI cancels the job: DVC must not go on alone
         end(process)
         raise
-    reader.join(timeout=5)  # a stage may have left a process behind that keeps the pipe open
+    reader.join(
+        timeout=5
+    )  # a stage may have left a process behind that keeps the pipe open
     return Done(popen.returncode, "".join(kept), stalled)

@@ -15,7 +15,9 @@ from typing import Any
 @cache
 def spec() -> dict[str, Any]:
     """Return what the project knows of its remote: its kind and its secrets."""
-    return json.loads(Path(__file__).with_name("remote.json").read_text(encoding="utf-8"))
+    return json.loads(
+        Path(__file__).with_name("remote.json").read_text(encoding="utf-8")
+    )
 
 
 def missing() -> list[str]:

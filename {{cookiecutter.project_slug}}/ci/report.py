@@ -29,13 +29,26 @@ from comparison import (
     is_number,
 )
 from dvc.exceptions import DvcException
-from markdown import block, code, folded, table
+from markup import block, code, folded, table
 
 REPORT = Path("report.md")
 LONGEST = 65_000  # characters; GitHub refuses a comment of more than 65,536
-ROW_LIMITS = (400, 200, 100, 50, 20, 5)  # tried in turn until the report is short enough
+ROW_LIMITS = (
+    400,
+    200,
+    100,
+    50,
+    20,
+    5,
+)  # tried in turn until the report is short enough
 VISIBLE_ROWS = 25  # a longer table is folded
-VARIABLES = ["baseline", "metrics_diff_targets", "tag_prefix", "metrics_format", "apply_command"]
+VARIABLES = [
+    "baseline",
+    "metrics_diff_targets",
+    "tag_prefix",
+    "metrics_format",
+    "apply_command",
+]
 
 
 @dataclass
@@ -75,7 +88,9 @@ def change(value: Value, style: Style) -> str:
     delta = value.delta
     if delta is None or delta != delta or not delta:  # noqa: PLR0124 (NaN differs from itself)
         return "changed"
-    verdict = {1: " 🟢", -1: " 🔴", 0: ""}[direction(value.name) * (1 if delta > 0 else -1)]
+    verdict = {1: " 🟢", -1: " 🔴", 0: ""}[
+        direction(value.name) * (1 if delta > 0 else -1)
+    ]
     sign, arrow = ("+", "▲") if delta > 0 else ("-", "▼")
     return f"{sign}{shown(abs(delta), style).removeprefix('+')} {arrow}{verdict}"
 
@@ -92,7 +107,9 @@ def size(count: int | None) -> str:
     return f"{number:,.1f} TB"
 
 
-def listed(headers: list[str], rows: list[list[str]], right: tuple[int, ...], summary: str) -> str:
+def listed(
+    headers: list[str], rows: list[list[str]], right: tuple[int, ...], summary: str
+) -> str:
     """Write a table, the rows beyond the first ones folded under the summary."""
     if len(rows) <= VISIBLE_ROWS:
         return table(headers, rows, right)
@@ -106,7 +123,9 @@ def cut(rows: list, limit: int, what: str, command: str) -> tuple[list, str]:
     if len(rows) <= limit:
         return rows, ""
     left = len(rows) - limit
-    return rows[:limit], f"\n\n_{left:,} more {what} are left out; `{command}` lists them all._"
+    return rows[
+        :limit
+    ], f"\n\n_{left:,} more {what} are left out; `{command}` lists them all._"
 
 
 def name_of(snapshot: Snapshot) -> str:
@@ -120,7 +139,9 @@ def heading(comparison: Comparison, run: Run) -> str:
     """Say what is compared with what, and what the reader must know before the numbers."""
     head, baseline = name_of(comparison.head), comparison.baseline
     against = f"{head} compared with {name_of(baseline)}" if baseline else head
-    produced = " and the results of this run, not committed yet" if comparison.results else ""
+    produced = (
+        " and the results of this run, not committed yet" if comparison.results else ""
+    )
     lines = [f"## Run report\n\n{against}{produced}"]
     lines += [f"> ⚠️ {note}" for note in comparison.warnings + run.notes]
     return "\n\n".join(lines)
@@ -147,13 +168,29 @@ def metrics(comparison: Comparison, style: Style) -> str:
     values, left_out = cut(values, style.rows, "metrics", command)
     if not baseline:
         rows = [[code(v.path), code(v.name), shown(v.new, style)] for v in values]
-        return "### Metrics\n\n" + listed(["Path", "Metric", "Value"], rows, (2,), "metrics") + left_out
+        return (
+            "### Metrics\n\n"
+            + listed(["Path", "Metric", "Value"], rows, (2,), "metrics")
+            + left_out
+        )
     rows = [
-        [code(v.path), code(v.name), shown(v.old, style), shown(v.new, style), change(v, style)]
+        [
+            code(v.path),
+            code(v.name),
+            shown(v.old, style),
+            shown(v.new, style),
+            change(v, style),
+        ]
         for v in values
     ]
-    body = listed(["Path", "Metric", "Old", "New", "Change"], rows, (2, 3, 4), "metrics")
-    legend = "\n\n🟢 better · 🔴 worse" if any("🟢" in r[4] or "🔴" in r[4] for r in rows) else ""
+    body = listed(
+        ["Path", "Metric", "Old", "New", "Change"], rows, (2, 3, 4), "metrics"
+    )
+    legend = (
+        "\n\n🟢 better · 🔴 worse"
+        if any("🟢" in r[4] or "🔴" in r[4] for r in rows)
+        else ""
+    )
     return f"### Metrics\n\n{body}{legend}{left_out}"
 
 
@@ -165,9 +202,12 @@ def params(comparison: Comparison, style: Style) -> str:
         return "### Parameters\n\nNo parameter changed."
     command = f"dvc params diff {comparison.baseline.sha[:7]}"
     values, left_out = cut(comparison.params, style.rows, "parameters", command)
-    exact = Style("0[.][000000000000000]", style.rows)  # a parameter is shown as it was set
+    exact = Style(
+        "0[.][000000000000000]", style.rows
+    )  # a parameter is shown as it was set
     rows = [
-        [code(v.path), code(v.name), shown(v.old, exact), shown(v.new, exact)] for v in values
+        [code(v.path), code(v.name), shown(v.old, exact), shown(v.new, exact)]
+        for v in values
     ]
     body = listed(["Path", "Parameter", "Old", "New"], rows, (2, 3), "parameters")
     return f"### Parameters\n\n{body}{left_out}"
@@ -182,7 +222,11 @@ def output_row(old: Output | None, new: Output | None) -> list[str]:
     sides = [side for side in (old, new) if side]
     files = [f"{side.files or 1:,}" for side in sides]
     sizes = [size(side.size) for side in sides]
-    return [path, kind, *(" → ".join(dict.fromkeys(column)) for column in (files, sizes))]
+    return [
+        path,
+        kind,
+        *(" → ".join(dict.fromkeys(column)) for column in (files, sizes)),
+    ]
 
 
 def data(comparison: Comparison, style: Style) -> str:
@@ -194,9 +238,13 @@ def data(comparison: Comparison, style: Style) -> str:
     command = f"dvc diff {comparison.baseline.sha[:7]}"
     outputs, left_out = cut(comparison.data, style.rows, "outputs", command)
     rows = [output_row(*pair) for pair in outputs]
-    parts = [listed(["Path", "Change", "Files", "Size"], rows, (2, 3), "outputs") + left_out]
+    parts = [
+        listed(["Path", "Change", "Files", "Size"], rows, (2, 3), "outputs") + left_out
+    ]
     kinds = [change.kind for change in comparison.files]
-    counts = {kind: kinds.count(kind) for kind in ("added", "modified", "deleted", "renamed")}
+    counts = {
+        kind: kinds.count(kind) for kind in ("added", "modified", "deleted", "renamed")
+    }
     total = " · ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)
     if len(kinds) > len(comparison.data):
         files, left_out = cut(comparison.files, style.rows, "files", command)
@@ -226,12 +274,18 @@ def experiments(comparison: Comparison, style: Style, tag_prefix: str) -> str:
     names: dict[tuple[str, str], None] = {}
     for snapshot in comparison.experiments:
         for path, values in snapshot.metrics.items():
-            names |= {(path, name): None for name, value in values.items() if is_number(value)}
+            names |= {
+                (path, name): None for name, value in values.items() if is_number(value)
+            }
     columns = list(names)[:6]
     rows = []
     for snapshot in comparison.experiments:
-        values = [snapshot.metrics.get(path, {}).get(name, ABSENT) for path, name in columns]
-        rows.append([code(snapshot.revision), *(shown(value, style) for value in values)])
+        values = [
+            snapshot.metrics.get(path, {}).get(name, ABSENT) for path, name in columns
+        ]
+        rows.append(
+            [code(snapshot.revision), *(shown(value, style) for value in values)]
+        )
     for column, (path, name) in enumerate(columns, start=1):
         values = [s.metrics.get(path, {}).get(name) for s in comparison.experiments]
         for row in best(values, direction(name)):
@@ -247,7 +301,9 @@ def best(values: list[Any], better: int) -> list[int]:
     if not better or not numbers:
         return []
     goal = max(numbers) if better > 0 else min(numbers)
-    return [row for row, value in enumerate(values) if is_number(value) and value == goal]
+    return [
+        row for row, value in enumerate(values) if is_number(value) and value == goal
+    ]
 
 
 def results(comparison: Comparison, apply_command: str) -> str:
@@ -258,13 +314,19 @@ def results(comparison: Comparison, apply_command: str) -> str:
     more = len(comparison.results) - 10
     changed += f" and {more:,} more" if more > 0 else ""
     typed = apply_command or f"git add {' '.join(map(quoted, comparison.results[:10]))}"
-    todo = "This command applies them" if apply_command else "Add them to the next commit"
+    todo = (
+        "This command applies them" if apply_command else "Add them to the next commit"
+    )
     return f"### Results\n\nThis run changed {changed}. {todo}:\n\n{block(typed)}"
 
 
 def quoted(path: str) -> str:
     """Quote a path so that both POSIX shells and Windows' take it as one word."""
-    return f'"{path}"' if any(not (char.isalnum() or char in "./_-") for char in path) else path
+    return (
+        f'"{path}"'
+        if any(not (char.isalnum() or char in "./_-") for char in path)
+        else path
+    )
 
 
 def render(comparison: Comparison, chosen: argparse.Namespace, run: Run) -> str:
@@ -293,7 +355,9 @@ def write(chosen: argparse.Namespace, run: Run) -> None:
         ValueError: an unknown baseline or metrics file, in one sentence.
         DvcException, OSError: the metadata cannot be read or the report not written.
     """
-    comparison = compare(chosen.baseline, chosen.metrics_diff_targets, chosen.tag_prefix)
+    comparison = compare(
+        chosen.baseline, chosen.metrics_diff_targets, chosen.tag_prefix
+    )
     unfinished = REPORT.with_suffix(".md.tmp")
     unfinished.write_text(render(comparison, chosen, run), encoding="utf-8")
     unfinished.replace(REPORT)
@@ -302,7 +366,9 @@ def write(chosen: argparse.Namespace, run: Run) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Write the report of this checkout and return the exit code."""
     os.chdir(Path(__file__).resolve().parent.parent)
-    chosen = settings.read("Write report.md from Git and DVC metadata.", VARIABLES, arguments)
+    chosen = settings.read(
+        "Write report.md from Git and DVC metadata.", VARIABLES, arguments
+    )
     try:
         write(chosen, Run())
     except ValueError as error:

@@ -37,17 +37,21 @@ from comparison import check_targets, find_baseline, git, read_outputs
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from filelock import FileLock, Timeout
-from markdown import code
+from markup import code
 from verify import remove_damaged
 
-LOCK = Path(".dvc/tmp/ci-run.lock")  # held by the operating system: it cannot outlive its process
+LOCK = Path(
+    ".dvc/tmp/ci-run.lock"
+)  # held by the operating system: it cannot outlive its process
 CHILD = Path(".dvc/tmp/ci-process.json")  # the DVC process of the run that is going on
 VARIABLES = [*settings.VARIABLES]
 NOTHING = ["-"]
 SKIP = re.compile(r"\[(ci skip|skip ci)\]", re.IGNORECASE)
 FAILED_STAGE = re.compile(r"failed to reproduce '([^']+)'")
 LOG_LINES = 60
-ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[^\n]*\r(?=[^\n])")  # colours, overwritten progress
+ESCAPES = re.compile(
+    r"\x1b\[[0-9;?]*[A-Za-z]|[^\n]*\r(?=[^\n])"
+)  # colours, overwritten progress
 
 
 @dataclass
@@ -85,8 +89,14 @@ class Session:
         """Note the stage that failed, with the end of its log."""
         self.stage_failed = True
         self.run.failed_stage = stage
-        log = output[output.rfind(f"Running stage '{stage}'") :] if stage in output else output
-        lines = [line[:300] for line in ESCAPES.sub("", log).splitlines() if line.strip()]
+        log = (
+            output[output.rfind(f"Running stage '{stage}'") :]
+            if stage in output
+            else output
+        )
+        lines = [
+            line[:300] for line in ESCAPES.sub("", log).splitlines() if line.strip()
+        ]
         self.run.log = remote.masked("\n".join(lines[-LOG_LINES:]))
 
 
@@ -119,7 +129,9 @@ def tidy_up_after_crash() -> None:
     try:
         entries = json.loads(rwlock.read_text(encoding="utf-8"))
         writers = [*entries.get("write", {}).values()]
-        readers = [reader for readers in entries.get("read", {}).values() for reader in readers]
+        readers = [
+            reader for readers in entries.get("read", {}).values() for reader in readers
+        ]
         if any(runs_dvc(entry["pid"]) for entry in writers + readers):
             return
     except FileNotFoundError:
@@ -233,7 +245,9 @@ def reproduce(session: Session) -> None:
     targets = session.settings.repro_targets
     if targets == NOTHING:
         return
-    with_remote = ["--pull"] if not session.no_remote and not session.settings.dvc_pull else []
+    with_remote = (
+        ["--pull"] if not session.no_remote and not session.settings.dvc_pull else []
+    )
     for flags in ([*with_remote, "--allow-missing"], with_remote):
         done = session.dvc("repro", *flags, *targets)
         if done.code == 0:
@@ -267,7 +281,9 @@ def push(session: Session) -> None:
     if not here:
         print("\nNothing to push: no data was fetched or made.", flush=True)
         return
-    done = session.dvc("push", "--run-cache", *(here if len(here) < len(outputs) else []))
+    done = session.dvc(
+        "push", "--run-cache", *(here if len(here) < len(outputs) else [])
+    )
     if done.code:
         session.lose_remote("pushing", done)
 
@@ -278,7 +294,10 @@ def write_report(session: Session) -> bool:
     try:
         report.write(session.settings, session.run)
     except (DvcException, OSError, ValueError) as error:
-        print(f"run.py: the report could not be written: {one_line(error)}", file=sys.stderr)
+        print(
+            f"run.py: the report could not be written: {one_line(error)}",
+            file=sys.stderr,
+        )
         return False
     print(f"Wrote {report.REPORT}", flush=True)
     return True
@@ -307,7 +326,9 @@ def one_line(error: Exception) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Run in this checkout and return the exit code."""
     os.chdir(Path(__file__).resolve().parent.parent)
-    description = "Pull, reproduce, push, report. Each flag can also be set as a variable."
+    description = (
+        "Pull, reproduce, push, report. Each flag can also be set as a variable."
+    )
     chosen = settings.read(description, VARIABLES, arguments)
     if SKIP.search(git("log", "-1", "--format=%B")):
         print("The head commit's message has [ci skip] or [skip ci]: nothing is run.")
@@ -320,7 +341,10 @@ def main(arguments: list[str] | None = None) -> int:
             check(chosen)
             return run(chosen)
     except Timeout:
-        print("run.py: another run is going on in this checkout; wait for it.", file=sys.stderr)
+        print(
+            "run.py: another run is going on in this checkout; wait for it.",
+            file=sys.stderr,
+        )
         return 7
     except (ValueError, DvcException) as error:
         print(f"run.py: {one_line(error)}", file=sys.stderr)

@@ -29,7 +29,9 @@ def names(text: str) -> list[str]:
     """
     entries = [entry.strip() for entry in text.split(",")] if text else []
     if not all(entries):
-        raise ValueError(f"{text!r} has an empty entry; separate names by commas, as in 'a,b'")
+        raise ValueError(
+            f"{text!r} has an empty entry; separate names by commas, as in 'a,b'"
+        )
     return entries
 
 
@@ -73,16 +75,21 @@ def tag_prefix(text: str) -> str:
     """
     check = ["git", "check-ref-format", f"refs/tags/{text}0000000"]
     if text and (text.startswith("-") or subprocess.run(check, check=False).returncode):
-        raise ValueError(f"Git accepts no tag that begins with {text!r}; allowed is for example 'v-'")
+        raise ValueError(
+            f"Git accepts no tag that begins with {text!r}; allowed is for example 'v-'"
+        )
     return text
 
 
 VARIABLES = {
     "baseline": Variable(
-        "", "revision to compare with: a branch, HEAD~1, a tag, a sha (empty: origin's default branch)"
+        "",
+        "revision to compare with: a branch, HEAD~1, a tag, a sha (empty: origin's default branch)",
     ),
     "repro_targets": Variable(
-        "", "comma-separated stages to reproduce (empty: all); '-' reproduces nothing", names
+        "",
+        "comma-separated stages to reproduce (empty: all); '-' reproduces nothing",
+        names,
     ),
     "metrics_diff_targets": Variable(
         "", "comma-separated metrics files to report (empty: all)", names
@@ -108,7 +115,9 @@ VARIABLES = {
         yes_or_no,
     ),
     "time_limit": Variable(
-        "300", "seconds to wait for a remote that does nothing before giving it up", seconds
+        "300",
+        "seconds to wait for a remote that does nothing before giving it up",
+        seconds,
     ),
     "apply_command": Variable(
         "",
@@ -126,16 +135,26 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}\n")
 
 
-def read(description: str, used: list[str], arguments: list[str] | None) -> argparse.Namespace:
+def read(
+    description: str, used: list[str], arguments: list[str] | None
+) -> argparse.Namespace:
     """Read the variables that a script uses; a malformed one ends it with a sentence and code 2."""
     parser = Parser(description=description, allow_abbrev=False)
     for name in used:
         default, meaning, _ = VARIABLES[name]
-        help_text = f"{meaning}; default: {default or 'empty'}; variable: {name}".replace("%", "%%")
-        parser.add_argument(f"--{name.replace('_', '-')}", metavar="VALUE", help=help_text)
+        help_text = (
+            f"{meaning}; default: {default or 'empty'}; variable: {name}".replace(
+                "%", "%%"
+            )
+        )
+        parser.add_argument(
+            f"--{name.replace('_', '-')}", metavar="VALUE", help=help_text
+        )
     settings = parser.parse_args(arguments)
     for name in used:
-        given = getattr(settings, name) or os.environ.get(name) or VARIABLES[name].default
+        given = (
+            getattr(settings, name) or os.environ.get(name) or VARIABLES[name].default
+        )
         try:
             setattr(settings, name, VARIABLES[name].parse(given))
         except ValueError as error:
