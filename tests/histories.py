@@ -13,6 +13,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import boto3  # type: ignore[import-untyped]
+from moto.server import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import WSGIRequestHandler, make_server
 
 CI = Path(__file__).parent.parent / "{{cookiecutter.project_slug}}" / "ci"
 SECRETS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
@@ -82,9 +87,7 @@ pathlib.Path("metrics.json").write_text(json.dumps(metrics))
 def environment(home: Path, **variables: str) -> dict[str, str]:
     """Return an environment that knows nothing of this machine's user, Git or CI."""
     kept = {
-        name: os.environ[name]
-        for name in ("LANG", "SYSTEMROOT", "TMPDIR")
-        if name in os.environ
+        name: os.environ[name] for name in ("LANG", "SYSTEMROOT", "TMPDIR") if name in os.environ
     }
     author = {
         f"GIT_{who}_{what}": "test@example.com" if what == "EMAIL" else "Test"
@@ -132,9 +135,7 @@ class Project:
             timeout=120,
             check=False,
         )
-        assert not check or done.returncode == 0, (
-            f"{command}\n{done.stdout}\n{done.stderr}"
-        )
+        assert not check or done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
         return done
 
     def git(self, *arguments: str) -> str:
@@ -151,7 +152,7 @@ class Project:
         self.git("commit", "--quiet", "--allow-empty", "--message", message)
         return self.git("rev-parse", "HEAD")
 
-    def write(self, path: str, content: str | dict) -> None:
+    def write(self, path: str, content: str | dict[str, object]) -> None:
         """Write a file; a mapping as JSON (which YAML includes)."""
         target = self.root / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -162,13 +163,9 @@ class Project:
         """Change the parameter of `train`."""
         self.write("params.yaml", {"prepare": {"times": 2}, "train": {"rate": rate}})
 
-    def script(
-        self, name: str, *flags: str, **variables: str
-    ) -> subprocess.CompletedProcess:
+    def script(self, name: str, *flags: str, **variables: str) -> subprocess.CompletedProcess:
         """Run one of the scripts in `ci/`."""
-        return self.run(
-            sys.executable, f"ci/{name}.py", *flags, check=False, **variables
-        )
+        return self.run(sys.executable, f"ci/{name}.py", *flags, check=False, **variables)
 
     def start(self, *flags: str, **variables: str) -> subprocess.Popen:
         """Start `ci/run.py` in a process group of its own, its output to be read as it comes."""
@@ -188,7 +185,7 @@ class Project:
         return (self.root / "report.md").read_text(encoding="utf-8")
 
     @property
-    def metrics(self) -> dict:
+    def metrics(self) -> dict[str, float]:
         """The metrics in the checkout."""
         return json.loads((self.root / "metrics.json").read_text(encoding="utf-8"))
 
@@ -201,11 +198,9 @@ class Project:
 
 def copy_scripts(root: Path, remote: str) -> None:
     """Put the template's `ci/` into a project, with what it knows of its remote."""
-    shutil.copytree(
-        CI, root / "ci", ignore=shutil.ignore_patterns("*.json", "__pycache__")
-    )
+    shutil.copytree(CI, root / "ci", ignore=shutil.ignore_patterns("*.json", "__pycache__"))
     names = SECRETS if remote == "s3" else ()
-    secrets = [{"name": name, "required": True, "via": "env"} for name in names]
+    secrets = [{"name": name, "required": True, "via": "env", "option": None} for name in names]
     spec = {"remote": remote, "secrets": secrets, "credentials": "secrets"}
     (root / "ci" / "remote.json").write_text(json.dumps(spec))
 
@@ -256,21 +251,16 @@ class S3Server:
         return [
             path.partition("/files/md5/")[2].replace("/", "")
             for verb, path in self.requests
-            if verb == method
-            and "/files/md5/" in path
-            and not path.endswith("/files/md5/")
+            if verb == method and "/files/md5/" in path and not path.endswith("/files/md5/")
         ]
 
 
 @contextmanager
 def s3_server() -> Iterator[S3Server]:
     """Serve S3 on loopback, with the bucket `bucket`."""
-    from moto.server import DomainDispatcherApplication, create_backend_app
-    from werkzeug.serving import WSGIRequestHandler, make_server
-
     backend = DomainDispatcherApplication(create_backend_app)
 
-    def counted(environ: dict, start_response: object) -> object:
+    def counted(environ: Any, start_response: Any) -> Any:
         request = (environ["REQUEST_METHOD"], environ["PATH_INFO"])
         server.requests.append(request)
         if server.hold and server.hold in " ".join(request):
@@ -287,12 +277,8 @@ def s3_server() -> Iterator[S3Server]:
     thread = threading.Thread(target=http.serve_forever, daemon=True)
     thread.start()
     try:
-        import boto3
-
         keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
-        client = boto3.client(
-            "s3", endpoint_url=server.endpoint, region_name="us-east-1", **keys
-        )
+        client = boto3.client("s3", endpoint_url=server.endpoint, region_name="us-east-1", **keys)
         client.create_bucket(Bucket="bucket")
         yield server
     finally:

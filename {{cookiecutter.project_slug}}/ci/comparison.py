@@ -43,9 +43,7 @@ class Output:
             return {self.path: self.checksum}
         try:
             entries = json.loads(self.cached.read_bytes())
-            return {
-                f"{self.path}/{entry['relpath']}": entry["md5"] for entry in entries
-            }
+            return {f"{self.path}/{entry['relpath']}": entry["md5"] for entry in entries}
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
@@ -100,9 +98,7 @@ class Comparison:
     head: Snapshot  # the checkout: the commit and what the run made of it
     metrics: list[Value]
     params: list[Value]  # the changed ones
-    data: list[
-        tuple[Output | None, Output | None]
-    ]  # the changed outputs, before and after
+    data: list[tuple[Output | None, Output | None]]  # the changed outputs, before and after
     files: list[FileChange]
     unlisted: list[str]  # changed folders whose files are not known here
     results: list[str]  # dvc.lock, metrics and plots that differ from the head commit
@@ -133,7 +129,7 @@ def commit(revision: str) -> str:
     return git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
 
 
-def is_number(value: Any) -> bool:  # noqa: ANN401 (a metric may be anything)
+def is_number(value: Any) -> bool:
     """Tell whether one can subtract it; True and False are answers, not numbers."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
@@ -197,11 +193,11 @@ def find_baseline(revision: str) -> tuple[str, str]:
     )
 
 
-def flat(value: Any, name: str = "") -> dict[str, Any]:  # noqa: ANN401
+def flat(value: Any, name: str = "") -> dict[str, Any]:
     """Flatten nested mappings: {'cv': {'mean': 1}} becomes {'cv.mean': 1}."""
     if not isinstance(value, dict) or not value:
         return {name: value}
-    flattened = {}
+    flattened: dict[str, Any] = {}
     for key, inner in value.items():
         flattened |= flat(inner, f"{name}.{key}" if name else str(key))
     return flattened
@@ -214,17 +210,13 @@ def relative(repo: Repo, path: str) -> str:
 
 def metrics_files(repo: Repo) -> dict[str, DvcOutput | None]:
     """Map the metrics files of the current revision to the stage outputs that they are."""
-    found: dict[str, DvcOutput | None] = {
-        out.fs_path: out for out in repo.index.metrics
-    }
+    found: dict[str, DvcOutput | None] = {out.fs_path: out for out in repo.index.metrics}
     for (
         dvc_file,
         paths,
     ) in repo.index._metrics.items():  # `metrics:` at the top of a dvc.yaml
         for path in paths:
-            found.setdefault(
-                repo.fs.normpath(repo.fs.join(repo.fs.parent(dvc_file), path)), None
-            )
+            found.setdefault(repo.fs.normpath(repo.fs.join(repo.fs.parent(dvc_file), path)), None)
     return found
 
 
@@ -237,7 +229,7 @@ def check_targets(repo: Repo, baseline: str, targets: list[str]) -> None:
     if not targets:
         return
     sha = find_baseline(baseline)[1]
-    known = {}
+    known: dict[str, None] = {}
     for _ in repo.brancher(revs=[sha] if sha else ["workspace"]):
         known |= {relative(repo, path): None for path in metrics_files(repo)}
     for target in targets:
@@ -261,9 +253,7 @@ def read_metrics(repo: Repo, targets: list[str], snapshot: Snapshot) -> None:
             load = LOADERS[Path(name).suffix.lower()]
             snapshot.metrics[name] = flat(load(place, fs=fs))
         except FileNotFoundError:
-            snapshot.problems.append(
-                f"{code(name)} is missing at {code(snapshot.revision)}."
-            )
+            snapshot.problems.append(f"{code(name)} is missing at {code(snapshot.revision)}.")
         except (DvcException, OSError, ValueError, RecursionError) as error:
             reason = code(str(error).partition("\n")[0])
             at = code(snapshot.revision)
@@ -287,15 +277,11 @@ def read_outputs(repo: Repo) -> dict[str, Output]:
     return outputs
 
 
-def snapshots(
-    repo: Repo, named: dict[str, str], targets: list[str]
-) -> Iterator[Snapshot]:
+def snapshots(repo: Repo, named: dict[str, str], targets: list[str]) -> Iterator[Snapshot]:
     """Read the checkout and then the commits {sha: name}; nothing outside the metadata is read."""
     for sha in repo.brancher(revs=[*named], sha_only=True):
         checkout = sha == "workspace"
-        snapshot = Snapshot(
-            "this checkout" if checkout else named[sha], "" if checkout else sha
-        )
+        snapshot = Snapshot("this checkout" if checkout else named[sha], "" if checkout else sha)
         try:
             snapshot.outputs = read_outputs(repo)
             read_metrics(repo, targets, snapshot)
@@ -303,9 +289,7 @@ def snapshots(
             if checkout:
                 raise
             reason = code(str(error).partition("\n")[0])
-            snapshot.problems.append(
-                f"{code(snapshot.revision)} cannot be read: {reason}."
-            )
+            snapshot.problems.append(f"{code(snapshot.revision)} cannot be read: {reason}.")
         yield snapshot
 
 
@@ -322,15 +306,13 @@ def read_params(repo: Repo, shas: list[str]) -> dict[str, dict[str, dict[str, An
     }
 
 
-def compare_values(old: dict[str, dict], new: dict[str, dict]) -> list[Value]:
+def compare_values(old: dict[str, dict[str, Any]], new: dict[str, dict[str, Any]]) -> list[Value]:
     """Pair the values of both sides, in the order of the files, removed ones last."""
     pairs = []
     for path in new | old:
         before, after = old.get(path, {}), new.get(path, {})
         for name in after | before:
-            pairs.append(
-                Value(path, name, before.get(name, ABSENT), after.get(name, ABSENT))
-            )
+            pairs.append(Value(path, name, before.get(name, ABSENT), after.get(name, ABSENT)))
     return pairs
 
 
@@ -356,15 +338,13 @@ def compare_data(
     before: dict[str, str] = {}
     after: dict[str, str] = {}
     for old, new in outputs:
-        listings = [side.listing() if side else {} for side in (old, new)]
+        gone, come = (side.listing() if side else {} for side in (old, new))
         renamed = old and new and old.checksum == new.checksum
-        if renamed or None in listings:  # then it counts as one
-            unlisted += [] if renamed else [(new or old).path]
-            listings = [
-                {side.path: side.checksum} if side else {} for side in (old, new)
-            ]
-        before |= listings[0]
-        after |= listings[1]
+        if renamed or gone is None or come is None:  # then it counts as one
+            gone, come = ({side.path: side.checksum} if side else {} for side in (old, new))
+            unlisted += [] if renamed else [*(come or gone)]
+        before |= gone
+        after |= come
     return compare_files(before, after), unlisted
 
 
@@ -402,7 +382,7 @@ def tagged_experiments(prefix: str) -> dict[str, str]:
     for line in lines.splitlines():
         *shas, tag = line.split()
         short = tag.removeprefix(prefix)
-        if tag.startswith(prefix) and len(short) >= 4 and shas[-1].startswith(short):  # noqa: PLR2004
+        if tag.startswith(prefix) and len(short) >= 4 and shas[-1].startswith(short):
             found.setdefault(shas[-1], tag)
     return dict(list(found.items())[:EXPERIMENTS])
 
@@ -432,9 +412,7 @@ def branch() -> str:
         "BITBUCKET_BRANCH",
     )
     named = [os.environ[name] for name in variables if os.environ.get(name)]
-    return git("symbolic-ref", "--short", "--quiet", "HEAD") or next(
-        iter(named), "detached HEAD"
-    )
+    return git("symbolic-ref", "--short", "--quiet", "HEAD") or next(iter(named), "detached HEAD")
 
 
 def warnings_about(baseline: str, sha: str, head: str) -> list[str]:
@@ -443,19 +421,15 @@ def warnings_about(baseline: str, sha: str, head: str) -> list[str]:
         return ["There is no commit yet, so there is nothing to compare with."]
     if not sha:
         fetch = how_to_fetch("the default branch")
-        return [
-            fetch or "There is no baseline, as in a first push: the values stand alone."
-        ]
+        return [fetch or "There is no baseline, as in a first push: the values stand alone."]
     if sha == head:
         hint = "compare with an earlier one by `baseline=HEAD~1`"
         return [f"The baseline {code(baseline)} is this very commit; {hint}."]
     behind = git("rev-list", "--count", f"{head}..{sha}")
     if behind not in ("", "0") and not how_to_fetch(baseline):
         commits = "1 commit" if behind == "1" else f"{behind} commits"
-        return [
-            f"{code(baseline)} has {commits} that this branch lacks: some differences below are"
-            " theirs, seen backwards. Merge it to compare like with like."
-        ]
+        lacks = f"{code(baseline)} has {commits} that this branch lacks; some differences below"
+        return [f"{lacks} are theirs, seen backwards. Merge it to compare like with like."]
     return []
 
 

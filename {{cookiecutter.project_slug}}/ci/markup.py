@@ -6,9 +6,7 @@ import re
 from tabulate import tabulate
 
 LONGEST = 120  # characters of one name or value; more would make a table unreadable
-INVISIBLE = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]+"
-)
+INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 SPECIAL = re.compile(r"[\\`*_{}\[\]<>()#+\-.!|~&@:$/%^=\"']")
 
 
@@ -46,14 +44,10 @@ def block(lines: str) -> str:
     return f"{fence}text\n{lines}\n{fence}"
 
 
-def table(
-    headers: list[str], rows: list[list[str]], right: tuple[int, ...] = ()
-) -> str:
+def table(headers: list[str], rows: list[list[str]], right: tuple[int, ...] = ()) -> str:
     """Return a pipe table whose cells are Markdown; the columns in `right` hold numbers."""
     align = ["right" if column in right else "left" for column in range(len(headers))]
-    return tabulate(
-        rows, headers, tablefmt="pipe", colalign=align, disable_numparse=True
-    )
+    return str(tabulate(rows, headers, tablefmt="pipe", colalign=align, disable_numparse=True))
 
 
 def folded(summary: str, body: str) -> str:

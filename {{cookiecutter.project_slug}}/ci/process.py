@@ -13,9 +13,7 @@ from typing import IO, NamedTuple
 import psutil
 
 KEPT_LINES = 20_000  # of a command's output, for the report
-IDLE_CPU = (
-    0.2  # seconds of processor time below which a silent DVC counts as doing nothing
-)
+IDLE_CPU = 0.2  # seconds of processor time below which a silent DVC counts as doing nothing
 
 
 class Done(NamedTuple):
@@ -49,11 +47,11 @@ def processor_time(process: psutil.Process) -> float:
     """Return the seconds of processor time that it has used; the last known where it ended."""
     with suppress(psutil.Error):
         times = process.cpu_times()
-        return times.user + times.system
+        return float(times.user + times.system)
     return 0.0
 
 
-def wait(process: psutil.Process, popen: subprocess.Popen, time_limit: int) -> bool:
+def wait(process: psutil.Process, popen: subprocess.Popen[bytes], time_limit: int) -> bool:
     """Wait until it ended; return True where it had to be ended since nothing happened.
 
     DVC that waits for a remote uses no processor time, and DVC that moves or hashes data does. The
@@ -91,9 +89,7 @@ def dvc(
     )
     process = psutil.Process(popen.pid)
     kept: deque[str] = deque(maxlen=KEPT_LINES)
-    reader = threading.Thread(
-        target=show_and_keep, args=(popen.stdout, kept), daemon=True
-    )
+    reader = threading.Thread(target=show_and_keep, args=(popen.stdout, kept), daemon=True)
     try:
         started(process)
         reader.start()
@@ -101,7 +97,5 @@ def dvc(
     except BaseException:  # Ctrl-C, or CI cancels the job: DVC must not go on alone
         end(process)
         raise
-    reader.join(
-        timeout=5
-    )  # a stage may have left a process behind that keeps the pipe open
+    reader.join(timeout=5)  # a stage may have left a process behind that keeps the pipe open
     return Done(popen.returncode, "".join(kept), stalled)

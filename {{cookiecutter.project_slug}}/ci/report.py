@@ -14,7 +14,7 @@ import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numeral
 import settings
@@ -31,6 +31,7 @@ from comparison import (
 from dvc.exceptions import DvcException
 from markup import block, code, folded, table
 
+T = TypeVar("T")
 REPORT = Path("report.md")
 LONGEST = 65_000  # characters; GitHub refuses a comment of more than 65,536
 ROW_LIMITS = (
@@ -68,7 +69,7 @@ class Style:
     rows: int
 
 
-def shown(value: Any, style: Style) -> str:  # noqa: ANN401 (a metric may be anything)
+def shown(value: Any, style: Style) -> str:
     """Write a value; a small number that the pattern would make zero keeps two digits."""
     if value is ABSENT:
         return "–"
@@ -86,11 +87,9 @@ def change(value: Value, style: Style) -> str:
     if not value.changed:
         return ""
     delta = value.delta
-    if delta is None or delta != delta or not delta:  # noqa: PLR0124 (NaN differs from itself)
+    if not delta or math.isnan(delta):
         return "changed"
-    verdict = {1: " 🟢", -1: " 🔴", 0: ""}[
-        direction(value.name) * (1 if delta > 0 else -1)
-    ]
+    verdict = {1: " 🟢", -1: " 🔴", 0: ""}[direction(value.name) * (1 if delta > 0 else -1)]
     sign, arrow = ("+", "▲") if delta > 0 else ("-", "▼")
     return f"{sign}{shown(abs(delta), style).removeprefix('+')} {arrow}{verdict}"
 
@@ -101,15 +100,13 @@ def size(count: int | None) -> str:
         return "–"
     number = float(count)
     for unit in ("B", "kB", "MB", "GB"):
-        if number < 1000:  # noqa: PLR2004
+        if number < 1000:
             return f"{number:.3g} {unit}"
         number /= 1000
     return f"{number:,.1f} TB"
 
 
-def listed(
-    headers: list[str], rows: list[list[str]], right: tuple[int, ...], summary: str
-) -> str:
+def listed(headers: list[str], rows: list[list[str]], right: tuple[int, ...], summary: str) -> str:
     """Write a table, the rows beyond the first ones folded under the summary."""
     if len(rows) <= VISIBLE_ROWS:
         return table(headers, rows, right)
@@ -118,14 +115,12 @@ def listed(
     return f"{first}\n\n{folded(f'{len(rows) - VISIBLE_ROWS:,} more {summary}', rest)}"
 
 
-def cut(rows: list, limit: int, what: str, command: str) -> tuple[list, str]:
+def cut(rows: list[T], limit: int, what: str, command: str) -> tuple[list[T], str]:
     """Return at most `limit` rows, and the sentence that says what was left out."""
     if len(rows) <= limit:
         return rows, ""
     left = len(rows) - limit
-    return rows[
-        :limit
-    ], f"\n\n_{left:,} more {what} are left out; `{command}` lists them all._"
+    return rows[:limit], f"\n\n_{left:,} more {what} are left out; `{command}` lists them all._"
 
 
 def name_of(snapshot: Snapshot) -> str:
@@ -139,9 +134,7 @@ def heading(comparison: Comparison, run: Run) -> str:
     """Say what is compared with what, and what the reader must know before the numbers."""
     head, baseline = name_of(comparison.head), comparison.baseline
     against = f"{head} compared with {name_of(baseline)}" if baseline else head
-    produced = (
-        " and the results of this run, not committed yet" if comparison.results else ""
-    )
+    produced = " and the results of this run, not committed yet" if comparison.results else ""
     lines = [f"## Run report\n\n{against}{produced}"]
     lines += [f"> ⚠️ {note}" for note in comparison.warnings + run.notes]
     return "\n\n".join(lines)
@@ -183,14 +176,8 @@ def metrics(comparison: Comparison, style: Style) -> str:
         ]
         for v in values
     ]
-    body = listed(
-        ["Path", "Metric", "Old", "New", "Change"], rows, (2, 3, 4), "metrics"
-    )
-    legend = (
-        "\n\n🟢 better · 🔴 worse"
-        if any("🟢" in r[4] or "🔴" in r[4] for r in rows)
-        else ""
-    )
+    body = listed(["Path", "Metric", "Old", "New", "Change"], rows, (2, 3, 4), "metrics")
+    legend = "\n\n🟢 better · 🔴 worse" if any("🟢" in r[4] or "🔴" in r[4] for r in rows) else ""
     return f"### Metrics\n\n{body}{legend}{left_out}"
 
 
@@ -202,13 +189,8 @@ def params(comparison: Comparison, style: Style) -> str:
         return "### Parameters\n\nNo parameter changed."
     command = f"dvc params diff {comparison.baseline.sha[:7]}"
     values, left_out = cut(comparison.params, style.rows, "parameters", command)
-    exact = Style(
-        "0[.][000000000000000]", style.rows
-    )  # a parameter is shown as it was set
-    rows = [
-        [code(v.path), code(v.name), shown(v.old, exact), shown(v.new, exact)]
-        for v in values
-    ]
+    exact = Style("0[.][000000000000000]", style.rows)  # a parameter is shown as it was set
+    rows = [[code(v.path), code(v.name), shown(v.old, exact), shown(v.new, exact)] for v in values]
     body = listed(["Path", "Parameter", "Old", "New"], rows, (2, 3), "parameters")
     return f"### Parameters\n\n{body}{left_out}"
 
@@ -216,10 +198,10 @@ def params(comparison: Comparison, style: Style) -> str:
 def output_row(old: Output | None, new: Output | None) -> list[str]:
     """Write one changed output: where, what happened, files and bytes before and after."""
     kind = "added" if old is None else "deleted" if new is None else "modified"
-    path = code((new or old).path)
-    if old and new and old.path != new.path:
-        kind, path = "renamed", f"{code(old.path)} → {code(new.path)}"
     sides = [side for side in (old, new) if side]
+    if old and new and old.path != new.path:
+        kind = "renamed"
+    path = " → ".join(dict.fromkeys(code(side.path) for side in sides))
     files = [f"{side.files or 1:,}" for side in sides]
     sizes = [size(side.size) for side in sides]
     return [
@@ -238,13 +220,9 @@ def data(comparison: Comparison, style: Style) -> str:
     command = f"dvc diff {comparison.baseline.sha[:7]}"
     outputs, left_out = cut(comparison.data, style.rows, "outputs", command)
     rows = [output_row(*pair) for pair in outputs]
-    parts = [
-        listed(["Path", "Change", "Files", "Size"], rows, (2, 3), "outputs") + left_out
-    ]
+    parts = [listed(["Path", "Change", "Files", "Size"], rows, (2, 3), "outputs") + left_out]
     kinds = [change.kind for change in comparison.files]
-    counts = {
-        kind: kinds.count(kind) for kind in ("added", "modified", "deleted", "renamed")
-    }
+    counts = {kind: kinds.count(kind) for kind in ("added", "modified", "deleted", "renamed")}
     total = " · ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)
     if len(kinds) > len(comparison.data):
         files, left_out = cut(comparison.files, style.rows, "files", command)
@@ -257,10 +235,10 @@ def data(comparison: Comparison, style: Style) -> str:
         parts += [f"In all: {total}."]
     if comparison.unlisted:
         folders = ", ".join(code(path) for path in comparison.unlisted[:10])
-        parts += [
+        parts.append(
             f"_Which files changed in {folders} is not known here, since the data was not"
             f" downloaded; `dvc diff {comparison.baseline.sha[:7]}` tells after `dvc fetch`._"
-        ]
+        )
     return "### Data and models\n\n" + "\n\n".join(parts)
 
 
@@ -274,21 +252,15 @@ def experiments(comparison: Comparison, style: Style, tag_prefix: str) -> str:
     names: dict[tuple[str, str], None] = {}
     for snapshot in comparison.experiments:
         for path, values in snapshot.metrics.items():
-            names |= {
-                (path, name): None for name, value in values.items() if is_number(value)
-            }
+            names |= {(path, name): None for name, value in values.items() if is_number(value)}
     columns = list(names)[:6]
     rows = []
     for snapshot in comparison.experiments:
-        values = [
-            snapshot.metrics.get(path, {}).get(name, ABSENT) for path, name in columns
-        ]
-        rows.append(
-            [code(snapshot.revision), *(shown(value, style) for value in values)]
-        )
+        row_values = [snapshot.metrics.get(path, {}).get(name, ABSENT) for path, name in columns]
+        rows.append([code(snapshot.revision), *(shown(value, style) for value in row_values)])
     for column, (path, name) in enumerate(columns, start=1):
-        values = [s.metrics.get(path, {}).get(name) for s in comparison.experiments]
-        for row in best(values, direction(name)):
+        tried = [snapshot.metrics.get(path, {}).get(name) for snapshot in comparison.experiments]
+        for row in best(tried, direction(name)):
             rows[row][column] = f"**{rows[row][column]}** ⭐"
     headers = ["Experiment", *(code(name) for _, name in columns)]
     body = table(headers, rows, tuple(range(1, len(headers))))
@@ -297,36 +269,31 @@ def experiments(comparison: Comparison, style: Style, tag_prefix: str) -> str:
 
 def best(values: list[Any], better: int) -> list[int]:
     """Return the positions of the best value, where one knows which way is better."""
-    numbers = [value for value in values if is_number(value) and value == value]  # noqa: PLR0124
+    numbers = [value for value in values if is_number(value) and not math.isnan(value)]
     if not better or not numbers:
         return []
     goal = max(numbers) if better > 0 else min(numbers)
-    return [
-        row for row, value in enumerate(values) if is_number(value) and value == goal
-    ]
+    return [row for row, value in enumerate(values) if is_number(value) and value == goal]
 
 
-def results(comparison: Comparison, apply_command: str) -> str:
+def results(comparison: Comparison, chosen: argparse.Namespace) -> str:
     """Say how what the run produced gets into the branch."""
     if not comparison.results:
         return ""
     changed = ", ".join(code(path) for path in comparison.results[:10])
     more = len(comparison.results) - 10
-    changed += f" and {more:,} more" if more > 0 else ""
-    typed = apply_command or f"git add {' '.join(map(quoted, comparison.results[:10]))}"
-    todo = (
-        "This command applies them" if apply_command else "Add them to the next commit"
-    )
-    return f"### Results\n\nThis run changed {changed}. {todo}:\n\n{block(typed)}"
+    said = f"### Results\n\nThis run changed {changed}{f' and {more:,} more' if more > 0 else ''}."
+    if chosen.apply_command and chosen.commit_results:
+        return f"{said} CI commits them to this branch."
+    if chosen.apply_command:
+        return f"{said} This command applies them:\n\n{block(chosen.apply_command)}"
+    add = f"git add {' '.join(map(quoted, comparison.results[:10]))}"
+    return f"{said} Add them to the next commit:\n\n{block(add)}"
 
 
 def quoted(path: str) -> str:
     """Quote a path so that both POSIX shells and Windows' take it as one word."""
-    return (
-        f'"{path}"'
-        if any(not (char.isalnum() or char in "./_-") for char in path)
-        else path
-    )
+    return f'"{path}"' if any(not (char.isalnum() or char in "./_-") for char in path) else path
 
 
 def render(comparison: Comparison, chosen: argparse.Namespace, run: Run) -> str:
@@ -340,7 +307,7 @@ def render(comparison: Comparison, chosen: argparse.Namespace, run: Run) -> str:
             params(comparison, style),
             data(comparison, style),
             experiments(comparison, style, chosen.tag_prefix),
-            results(comparison, chosen.apply_command),
+            results(comparison, chosen),
         ]
         report = "\n\n".join(section for section in sections if section) + "\n"
         if len(report) <= LONGEST:
@@ -355,9 +322,7 @@ def write(chosen: argparse.Namespace, run: Run) -> None:
         ValueError: an unknown baseline or metrics file, in one sentence.
         DvcException, OSError: the metadata cannot be read or the report not written.
     """
-    comparison = compare(
-        chosen.baseline, chosen.metrics_diff_targets, chosen.tag_prefix
-    )
+    comparison = compare(chosen.baseline, chosen.metrics_diff_targets, chosen.tag_prefix)
     unfinished = REPORT.with_suffix(".md.tmp")
     unfinished.write_text(render(comparison, chosen, run), encoding="utf-8")
     unfinished.replace(REPORT)
@@ -366,9 +331,7 @@ def write(chosen: argparse.Namespace, run: Run) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Write the report of this checkout and return the exit code."""
     os.chdir(Path(__file__).resolve().parent.parent)
-    chosen = settings.read(
-        "Write report.md from Git and DVC metadata.", VARIABLES, arguments
-    )
+    chosen = settings.read("Write report.md from Git and DVC metadata.", VARIABLES, arguments)
     try:
         write(chosen, Run())
     except ValueError as error:

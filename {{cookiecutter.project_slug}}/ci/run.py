@@ -33,25 +33,21 @@ import psutil
 import remote
 import report
 import settings
-from comparison import check_targets, find_baseline, git, read_outputs
+from comparison import Output, check_targets, find_baseline, git, read_outputs
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from filelock import FileLock, Timeout
 from markup import code
 from verify import remove_damaged
 
-LOCK = Path(
-    ".dvc/tmp/ci-run.lock"
-)  # held by the operating system: it cannot outlive its process
+LOCK = Path(".dvc/tmp/ci-run.lock")  # held by the operating system: it cannot outlive its process
 CHILD = Path(".dvc/tmp/ci-process.json")  # the DVC process of the run that is going on
 VARIABLES = [*settings.VARIABLES]
 NOTHING = ["-"]
 SKIP = re.compile(r"\[(ci skip|skip ci)\]", re.IGNORECASE)
 FAILED_STAGE = re.compile(r"failed to reproduce '([^']+)'")
 LOG_LINES = 60
-ESCAPES = re.compile(
-    r"\x1b\[[0-9;?]*[A-Za-z]|[^\n]*\r(?=[^\n])"
-)  # colours, overwritten progress
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[^\n]*\r(?=[^\n])")  # colours, overwritten progress
 
 
 @dataclass
@@ -67,13 +63,11 @@ class Session:
 
     def dvc(self, *arguments: str) -> process.Done:
         """Run a DVC command, remembered so that a run after a crash can end it."""
-        return process.dvc(
-            [*arguments], self.environment, self.settings.time_limit, remember_child
-        )
+        return process.dvc([*arguments], self.environment, self.settings.time_limit, remember_child)
 
     def note(self, sentence: str) -> None:
         """Print a Markdown sentence and put it into the report, without secrets."""
-        sentence = remote.masked(sentence)
+        sentence = masked(sentence)
         print(f"\n{sentence.replace('`', '')}", flush=True)
         self.run.notes.append(sentence)
 
@@ -89,15 +83,18 @@ class Session:
         """Note the stage that failed, with the end of its log."""
         self.stage_failed = True
         self.run.failed_stage = stage
-        log = (
-            output[output.rfind(f"Running stage '{stage}'") :]
-            if stage in output
-            else output
-        )
-        lines = [
-            line[:300] for line in ESCAPES.sub("", log).splitlines() if line.strip()
-        ]
-        self.run.log = remote.masked("\n".join(lines[-LOG_LINES:]))
+        log = output[output.rfind(f"Running stage '{stage}'") :] if stage in output else output
+        lines = [line[:300] for line in ESCAPES.sub("", log).splitlines() if line.strip()]
+        self.run.log = masked("\n".join(lines[-LOG_LINES:]))
+
+
+def masked(text: str) -> str:
+    """Return the text without the values of the secrets: a report is public where a log is not."""
+    for secret in remote.spec()["secrets"]:
+        for line in os.environ.get(secret["name"], "").splitlines():
+            if len(line.strip()) >= 6:  # shorter ones, as a brace, are in every text
+                text = text.replace(line.strip(), "***")
+    return text
 
 
 def error_of(output: str) -> str:
@@ -129,9 +126,7 @@ def tidy_up_after_crash() -> None:
     try:
         entries = json.loads(rwlock.read_text(encoding="utf-8"))
         writers = [*entries.get("write", {}).values()]
-        readers = [
-            reader for readers in entries.get("read", {}).values() for reader in readers
-        ]
+        readers = [reader for readers in entries.get("read", {}).values() for reader in readers]
         if any(runs_dvc(entry["pid"]) for entry in writers + readers):
             return
     except FileNotFoundError:
@@ -171,7 +166,7 @@ def check(chosen: argparse.Namespace) -> None:
             try:
                 repo.stage.collect_granular(target)
             except DvcException:
-                known = ", ".join([*read_outputs(repo)] + stages) or "none yet"
+                known = ", ".join([*read_outputs(repo), *stages]) or "none yet"
                 raise ValueError(
                     f"dvc_pull: {target!r} is not tracked by DVC; allowed are: {known}"
                 ) from None
@@ -203,7 +198,7 @@ def why_no_remote() -> str:
     return ""
 
 
-def outputs_here() -> dict:
+def outputs_here() -> dict[str, Output]:
     """Return what DVC tracks in this checkout as it is now."""
     with Repo() as repo:
         return read_outputs(repo)
@@ -215,7 +210,7 @@ def repair_cache(session: Session) -> None:
     if not damaged:
         return
     names = ", ".join(code(path) for path in list(damaged)[:10])
-    names += f" and {len(damaged) - 10:,} more" if len(damaged) > 10 else ""  # noqa: PLR2004
+    names += f" and {len(damaged) - 10:,} more" if len(damaged) > 10 else ""
     found = f"The cached copy of {names} was damaged and has been removed"
     if session.no_remote:
         session.note(f"{found}; it could not be fetched again.")
@@ -245,9 +240,7 @@ def reproduce(session: Session) -> None:
     targets = session.settings.repro_targets
     if targets == NOTHING:
         return
-    with_remote = (
-        ["--pull"] if not session.no_remote and not session.settings.dvc_pull else []
-    )
+    with_remote = ["--pull"] if not session.no_remote and not session.settings.dvc_pull else []
     for flags in ([*with_remote, "--allow-missing"], with_remote):
         done = session.dvc("repro", *flags, *targets)
         if done.code == 0:
@@ -281,9 +274,7 @@ def push(session: Session) -> None:
     if not here:
         print("\nNothing to push: no data was fetched or made.", flush=True)
         return
-    done = session.dvc(
-        "push", "--run-cache", *(here if len(here) < len(outputs) else [])
-    )
+    done = session.dvc("push", "--run-cache", *(here if len(here) < len(outputs) else []))
     if done.code:
         session.lose_remote("pushing", done)
 
@@ -326,9 +317,7 @@ def one_line(error: Exception) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Run in this checkout and return the exit code."""
     os.chdir(Path(__file__).resolve().parent.parent)
-    description = (
-        "Pull, reproduce, push, report. Each flag can also be set as a variable."
-    )
+    description = "Pull, reproduce, push, report. Each flag can also be set as a variable."
     chosen = settings.read(description, VARIABLES, arguments)
     if SKIP.search(git("log", "-1", "--format=%B")):
         print("The head commit's message has [ci skip] or [skip ci]: nothing is run.")

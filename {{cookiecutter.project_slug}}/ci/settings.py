@@ -29,9 +29,7 @@ def names(text: str) -> list[str]:
     """
     entries = [entry.strip() for entry in text.split(",")] if text else []
     if not all(entries):
-        raise ValueError(
-            f"{text!r} has an empty entry; separate names by commas, as in 'a,b'"
-        )
+        raise ValueError(f"{text!r} has an empty entry; separate names by commas, as in 'a,b'")
     return entries
 
 
@@ -135,26 +133,16 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}\n")
 
 
-def read(
-    description: str, used: list[str], arguments: list[str] | None
-) -> argparse.Namespace:
+def read(description: str, used: list[str], arguments: list[str] | None) -> argparse.Namespace:
     """Read the variables that a script uses; a malformed one ends it with a sentence and code 2."""
     parser = Parser(description=description, allow_abbrev=False)
     for name in used:
         default, meaning, _ = VARIABLES[name]
-        help_text = (
-            f"{meaning}; default: {default or 'empty'}; variable: {name}".replace(
-                "%", "%%"
-            )
-        )
-        parser.add_argument(
-            f"--{name.replace('_', '-')}", metavar="VALUE", help=help_text
-        )
+        help_text = f"{meaning}; default: {default or 'empty'}; variable: {name}".replace("%", "%%")
+        parser.add_argument(f"--{name.replace('_', '-')}", metavar="VALUE", help=help_text)
     settings = parser.parse_args(arguments)
     for name in used:
-        given = (
-            getattr(settings, name) or os.environ.get(name) or VARIABLES[name].default
-        )
+        given = getattr(settings, name) or os.environ.get(name) or VARIABLES[name].default
         try:
             setattr(settings, name, VARIABLES[name].parse(given))
         except ValueError as error:

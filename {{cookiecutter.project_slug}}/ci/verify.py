@@ -15,9 +15,7 @@ from pathlib import Path
 
 from comparison import Output
 
-SEEN = Path(
-    ".dvc/tmp/ci-verified.json"
-)  # {cached file: its identity when it was hashed}
+SEEN = Path(".dvc/tmp/ci-verified.json")  # {cached file: its identity when it was hashed}
 
 
 def identity(path: Path) -> list[int] | None:
@@ -44,9 +42,7 @@ def is_damaged(path: Path) -> bool:
     """Tell whether the content is not what the name of a cached file says (its MD5)."""
     try:
         with path.open("rb") as file:
-            found = hashlib.file_digest(
-                file, lambda: hashlib.md5(usedforsecurity=False)
-            )
+            found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False))
     except FileNotFoundError:
         return False
     return found.hexdigest() != f"{path.parent.name}{path.stem}"
@@ -60,23 +56,14 @@ def remove_damaged(outputs: dict[str, Output]) -> dict[str, str]:
         seen = {}
     files = {path: names for path, *names in cached_files(outputs)}
     known = {path: identity(path) for path in files}
-    suspects = [
-        path for path, now in known.items() if now and seen.get(str(path)) != now
-    ]
-    with ThreadPoolExecutor(
-        os.cpu_count()
-    ) as threads:  # hashing lets other threads run
-        damaged = [
-            path
-            for path, bad in zip(suspects, threads.map(is_damaged, suspects))
-            if bad
-        ]
+    suspects = [path for path, now in known.items() if now and seen.get(str(path)) != now]
+    with ThreadPoolExecutor(os.cpu_count()) as threads:  # hashing lets other threads run
+        verdicts = threads.map(is_damaged, suspects)
+        damaged = {path for path, bad in zip(suspects, verdicts, strict=True) if bad}
     for path in damaged:
         path.chmod(0o644)  # Windows removes no read-only file
         path.unlink()
-    good = {
-        str(path): now for path, now in known.items() if now and path not in damaged
-    }
+    good = {str(path): now for path, now in known.items() if now and path not in damaged}
     SEEN.parent.mkdir(parents=True, exist_ok=True)
     SEEN.write_text(json.dumps(good), encoding="utf-8")
     return {files[path][0]: files[path][1] for path in damaged}
