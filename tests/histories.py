@@ -80,7 +80,7 @@ model = json.loads(pathlib.Path("models/model.json").read_text())
 metrics = {"accuracy": model["rate"] / 0.9, "log_loss": 1 - model["rate"], "rows": model["rows"]}
 pathlib.Path("metrics.json").write_text(json.dumps(metrics))
 """,
-    ".gitignore": "/report.md\n__pycache__/\n/models\n/data\n",
+    ".gitignore": "/report.md\n__pycache__/\n",
 }
 
 
