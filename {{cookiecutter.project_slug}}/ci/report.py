@@ -43,13 +43,8 @@ ROW_LIMITS = (
     5,
 )  # tried in turn until the report is short enough
 VISIBLE_ROWS = 25  # a longer table is folded
-VARIABLES = [
-    "baseline",
-    "metrics_diff_targets",
-    "tag_prefix",
-    "metrics_format",
-    "apply_command",
-]
+RUN_ONLY = ("repro_targets", "dvc_pull", "time_limit")
+VARIABLES = [name for name in settings.VARIABLES if name not in RUN_ONLY]
 
 
 @dataclass
