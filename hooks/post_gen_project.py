@@ -1,8 +1,7 @@
 """Make a repository of the rendered files: Git, DVC, the remote, the lock, the first commit.
 
-Nothing here may cost the user the project: a tool that is missing or fails leaves its commands to
-be typed by hand, and they are printed. A step whose result is there already is left out, so that a
-second run changes nothing.
+Nothing here may cost the user the project: where a tool is missing or fails, the commands that
+remain are printed, ready to paste. What is there already is left alone: a second run adds nothing.
 """
 
 import configparser
@@ -14,124 +13,123 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
 ANSWERS = json.loads(
-    r'''
+    r"""
 {{ cookiecutter | tojson }}
-'''
+"""
 )
 REMOTE = ANSWERS["_remotes"][ANSWERS["remote"]]
-TIME_LIMIT = 300  # seconds for one command; the slowest is a `uv lock` with an empty cache
+ROOT = Path.cwd().resolve()
+# The Python that the project asks for may not be on this machine yet; this one surely is.
+ENVIRONMENT = {"UV_PYTHON": sys.executable} | os.environ | {"DVC_NO_ANALYTICS": "1"}
+INSTALL = {"git": "# https://git-scm.com", "dvc": "pip install dvc", "uv": "pip install uv"}
+IDENTITY = ['git config user.name "Your Name"', 'git config user.email "you@example.com"']
 
 
-class Step(NamedTuple):
-    """One command, as the user could type it, and the kind of step whose failure prevents it."""
-
-    tool: str
-    command: list[str]
-    needs: str = ""
-
-
-def remove_empty_folders(root: Path) -> None:
-    """Remove the folders whose files depend on answers that were not given."""
-    for folder in sorted((path for path in root.rglob("*") if path.is_dir()), reverse=True):
-        if ".git" not in folder.relative_to(root).parts and not any(folder.iterdir()):
-            folder.rmdir()
-
-
-def git_answers(*arguments: str) -> str | None:
-    """Return what a Git query prints, or None where it fails or Git is missing."""
-    try:
-        query = subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=60)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return query.stdout.strip() if query.returncode == 0 else None
-
-
-def is_part_of_another_repository(root: Path) -> bool:
-    """Tell whether an outer repository tracks this folder (one that ignores it does not count)."""
-    top = git_answers("rev-parse", "--show-toplevel")
-    ignored = git_answers("check-ignore", "--quiet", str(root)) is not None
-    return bool(top) and Path(top).resolve() != root and not ignored
-
-
-def remote_url(root: Path) -> str:
-    """Return the URL of the remote; a local one absolute, so that it holds in every clone."""
-    url = ANSWERS["remote_url"]
-    return url if REMOTE["schemes"] else str((root / Path(url).expanduser()).resolve())
-
-
-def remote_options() -> dict[str, str]:
-    """Return the DVC options of the remote, its endpoint included where one was given."""
-    options = dict(REMOTE["options"])
-    if ANSWERS["remote_endpoint"]:
-        options[REMOTE["endpoint_option"]] = ANSWERS["remote_endpoint"]
-    return options
-
-
-def git_steps(root: Path) -> list[Step]:
-    """Plan a repository on the branch main, in words that Git before 2.28 understands too."""
-    if (root / ".git").exists():
-        return []
-    return [
-        Step("git", ["git", "init", "--quiet"]),
-        Step("git", ["git", "symbolic-ref", "HEAD", "refs/heads/main"], needs="git"),
-    ]
-
-
-def dvc_steps(root: Path, subdir: bool) -> list[Step]:
-    """Plan `dvc init` and the default remote `storage`."""
-    config = configparser.ConfigParser()
-    config.read(root / ".dvc" / "config", encoding="utf-8")
-    steps = []
-    if not (root / ".dvc" / "config").exists():
-        steps += [["init", "--quiet", *(["--subdir"] if subdir else [])]]
-    if not config.has_option("core", "analytics"):
-        steps += [["config", "core.analytics", "false"]]
-    if '\'remote "storage"\'' not in config.sections():
-        steps += [["remote", "add", "--quiet", "--default", "storage", remote_url(root)]]
-        steps += [["remote", "modify", "storage", *item] for item in remote_options().items()]
-    return [Step("dvc", ["dvc", *step], needs="git dvc") for step in steps]
-
-
-def plan(root: Path) -> list[Step]:
-    """List the commands that the folder still needs, in their order."""
-    subdir = is_part_of_another_repository(root)
-    steps = [] if subdir else git_steps(root)
-    steps += dvc_steps(root, subdir)
-    if not (root / "uv.lock").exists():
-        steps += [Step("uv", ["uv", "lock", "--quiet"])]
-    if not subdir and git_answers("rev-parse", "--verify", "--quiet", "HEAD") is None:
-        message = f"Create {ANSWERS['project_slug']} from cookiecutter-dvc-cml"
-        steps += [Step("git", ["git", "add", "--all"], needs="git")]
-        steps += [Step("git", ["git", "commit", "--quiet", "--message", message], needs="git")]
-    return steps
-
-
-def executable(step: Step) -> list[str]:
-    """Return the command as this machine can run it."""
-    if step.tool == "dvc":
-        if importlib.util.find_spec("dvc"):
-            return [sys.executable, "-m", *step.command]
-        if not shutil.which("dvc"):
-            return ["uvx", *step.command]
-    if step.command[:2] == ["git", "commit"]:  # without an identity Git would invent one
-        return ["git", "-c", "user.useConfigOnly=true", *step.command[1:]]
-    return step.command
-
-
-def run(step: Step) -> str:
-    """Run one step; return why it failed, or nothing."""
-    environment = os.environ | {"DVC_NO_ANALYTICS": "1"}
-    if sys.version_info >= (3, 11):  # the project's own Python may not be on this machine yet
-        environment["UV_PYTHON"] = sys.executable
+def attempt(*command: str) -> tuple[bool, str]:
+    """Run a command; return whether it succeeded, and what it printed. Never raise."""
     try:
         done = subprocess.run(
-            executable(step), capture_output=True, text=True, timeout=TIME_LIMIT, env=environment
+            command, capture_output=True, timeout=300, env=ENVIRONMENT, check=False
         )
     except FileNotFoundError:
-        return f"{step.tool} was not found"
+        return False, f"{command[0]} is not installed"
     except (OSError, subprocess.TimeoutExpired) as error:
-        return str(error)
-    return "" if done.returncode == 0 else (done.stderr or done.stdout).strip() or "it failed"
+        return False, str(error)
+    return done.returncode == 0, (done.stdout + done.stderr).decode(errors="replace").strip()
+
+
+def outer_repository() -> str:
+    """Return the top folder of the repository that this project becomes a part of, if any.
+
+    A repository that ignores the project does not count: the project then gets one of its own.
+    """
+    found, top = attempt("git", "rev-parse", "--show-toplevel")
+    ignored, _ = attempt("git", "check-ignore", "--quiet", str(ROOT))
+    return top if found and Path(top).resolve() != ROOT and not ignored else ""
+
+
+def storage_url() -> str:
+    """Return the remote's URL; a local folder is made, and absolute: every clone finds it."""
+    if REMOTE["schemes"]:
+        return ANSWERS["remote_url"]
+    folder = (ROOT / Path(ANSWERS["remote_url"]).expanduser()).resolve()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        print(f"The folder of the remote could not be made: {error}")
+    return str(folder)
+
+
+def plan(outer: str) -> list[list[str]]:
+    """List the commands that the project still needs, in order, as a user would type them."""
+    commands = []
+    if not outer and not (ROOT / ".git").exists():  # `git init -b` came only with Git 2.28
+        commands += [["git", "init", "--quiet"], ["git", "symbolic-ref", "HEAD", "refs/heads/main"]]
+    config = configparser.ConfigParser()
+    if not config.read(ROOT / ".dvc" / "config", encoding="utf-8"):
+        commands += [["dvc", "init", "--quiet", *(["--subdir"] if outer else [])]]
+    if not config.has_option("core", "analytics"):
+        commands += [["dvc", "config", "core.analytics", "false"]]
+    if not config.has_section("'remote \"storage\"'"):
+        options = REMOTE["options"] | {REMOTE["endpoint_option"]: ANSWERS["remote_endpoint"]}
+        commands += [["dvc", "remote", "add", "--quiet", "--default", "storage", storage_url()]]
+        commands += [["dvc", "remote", "modify", "storage", *o] for o in options.items() if all(o)]
+    if not (ROOT / "uv.lock").exists():
+        commands += [["uv", "lock", "--quiet"]]
+    if not outer and not attempt("git", "rev-parse", "--verify", "--quiet", "HEAD")[0]:
+        commands += [["git", "add", "--all"], ["git", "commit", "--quiet", "-m", "First commit"]]
+    return commands
+
+
+def runnable(command: list[str]) -> list[str]:
+    """Return the command as this machine can run it."""
+    if command[0] == "dvc" and importlib.util.find_spec("dvc"):
+        return [sys.executable, "-m", *command]
+    if command[0] == "dvc" and not shutil.which("dvc"):
+        return ["uvx", *command]
+    if command[:2] == ["git", "commit"]:  # without an identity Git would make one up
+        return ["git", "-c", "user.useConfigOnly=true", *command[1:]]
+    return command
+
+
+def carry_out(commands: list[list[str]]) -> list[list[str]]:
+    """Run the commands; return those that remain, since they or what they build on failed."""
+    remaining = []
+    for command in commands:
+        tools = {"git", "dvc"} if command[0] == "dvc" else {command[0]}
+        if not tools & {failed[0] for failed in remaining}:
+            done, output = attempt(*runnable(command))
+            if done:
+                continue
+            print(f"{command[0]} failed: {(output.splitlines() or ['no reason given'])[-1]}")
+        remaining.append(command)
+    if remaining and (ROOT / ".git").exists() and remaining[-1][1] != "commit":
+        remaining += [["git", "add", "--all"], ["git", "commit", "-m", "Finish the setup"]]
+    return remaining
+
+
+def main() -> None:
+    """Set the project up, then print what remains to be done and what to type next."""
+    for folder in (ROOT / ".github" / "workflows", ROOT / ".github"):
+        if folder.is_dir() and not any(folder.iterdir()):  # its files belong to other answers
+            folder.rmdir()
+    outer = outer_repository()
+    remaining = carry_out(plan(outer))
+    quote = subprocess.list2cmdline if os.name == "nt" else shlex.join
+    lines = ["", "Next:", f"cd {quote([ROOT.name])}"]
+    if remaining:
+        tools = {command[0] for command in remaining}
+        lines[1] = "The project is complete, its setup is not. To finish it, type:"
+        lines += [how for tool, how in INSTALL.items() if tool in tools and not shutil.which(tool)]
+        if remaining[-1][1] == "commit" and not attempt("git", "config", "user.email")[0]:
+            lines += IDENTITY
+        lines += map(quote, remaining)
+    print(*lines, "uv sync", "uv run dvc repro", sep="\n  ")
+    if outer:
+        print(f"\nNothing was committed. GitHub reads .github only from {outer}: move it there.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+"""What every test needs: projects baked from this template, in a home of their own."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from cookiecutter.main import cookiecutter
+
+TEMPLATE = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class BakedProject:
+    """A generated project, with the environment of its own locked dependencies."""
+
+    path: Path
+    environment: Path
+
+    def run(
+        self, *command: str | Path, check: bool = True, env: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command as a user would, by `uv run` in the project; fail with what it printed."""
+        variables = os.environ | {"UV_PROJECT_ENVIRONMENT": str(self.environment)} | (env or {})
+        return run("uv", "run", "--quiet", *command, cwd=self.path, check=check, env=variables)
+
+    def git(self, *arguments: str | Path) -> str:
+        """Return what a Git command prints."""
+        return run("git", *arguments, cwd=self.path).stdout.strip()
+
+    def read(self, name: str) -> str:
+        """Return the text of one of its files."""
+        return (self.path / name).read_text(encoding="utf-8")
+
+    def clone(self, path: Path) -> "BakedProject":
+        """Return a fresh clone in a new folder, as a teammate has it."""
+        run("git", "clone", "--quiet", self.path, path, cwd=path.parent)
+        return BakedProject(path, self.environment)
+
+
+def run(
+    *command: str | Path, cwd: Path, check: bool = True, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command and keep its text; where it fails, show all of it."""
+    done = subprocess.run(
+        list(map(str, command)),
+        cwd=cwd,
+        env=env,
+        check=False,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
+    if check and done.returncode:
+        pytest.fail(f"{command} exited {done.returncode}\n{done.stdout}\n{done.stderr}")
+    return done
+
+
+@pytest.fixture(scope="session", autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Give Git, DVC and cookiecutter an empty home, so that no setting of this machine counts."""
+    folder = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
+        patch.setenv("UV_CACHE_DIR", run("uv", "cache", "dir", cwd=TEMPLATE).stdout.strip())
+        for name in list(os.environ):
+            if name.startswith(("GIT_", "DVC_", "AWS_", "CI", "GITHUB_", "GITLAB_", "BITBUCKET_")):
+                patch.delenv(name)
+        patch.delenv("VIRTUAL_ENV", raising=False)
+        for name in ("HOME", "USERPROFILE"):
+            patch.setenv(name, str(folder))
+        for name in ("DVC_SITE_CACHE_DIR", "DVC_GLOBAL_CONFIG_DIR", "DVC_SYSTEM_CONFIG_DIR"):
+            patch.setenv(name, str(folder / name.lower()))
+        patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+        patch.setenv("UV_PYTHON", sys.executable)
+        (folder / ".gitconfig").write_text("[user]\nname = Ada\nemail = ada@example.com\n")
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def environments(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Return where the virtual environment of all projects with one remote is.
+
+    Projects with the same remote have the same dependencies, so they can share it; `uv run` brings
+    it up to date. Every process of a parallel run has its own.
+    """
+    folder = tmp_path_factory.mktemp("environments")
+    return lambda remote: folder / remote
+
+
+@pytest.fixture
+def bake(
+    cookies, environments: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., BakedProject]:
+    """Bake a project with hooks, as a user does: `bake(remote="s3")`."""
+    monkeypatch.chdir(TEMPLATE)
+
+    def bake(**answers: str) -> BakedProject:
+        result = cookies.bake(extra_context=answers)
+        if result.exception:
+            raise result.exception
+        return BakedProject(result.project_path, environments(result.context["remote"]))
+
+    return bake
+
+
+@pytest.fixture
+def render(
+    tmp_path: Path, environments: Callable[[str], Path], home: Path
+) -> Callable[..., BakedProject]:
+    """Render a project's files only, without the hooks: a quarter of a second."""
+    config = home / "cookiecutter.yaml"
+    config.write_text(f"replay_dir: {home / 'replay'}\ncookiecutters_dir: {home / 'templates'}\n")
+
+    def render(**answers: str) -> BakedProject:
+        project = cookiecutter(
+            str(TEMPLATE),
+            no_input=True,
+            accept_hooks=False,
+            extra_context=answers,
+            output_dir=str(tmp_path / f"render{len(list(tmp_path.glob('render*')))}"),
+            config_file=str(config),
+        )
+        return BakedProject(Path(project), environments(answers.get("remote", "local")))
+
+    return render
+
+
+@pytest.fixture
+def path_without(tmp_path: Path) -> Callable[..., str]:
+    """Return a PATH with this machine's commands but for those named."""
+
+    def path_without(*names: str) -> str:
+        folder = tmp_path / "-".join(["path-without", *names])
+        folder.mkdir()
+        for command in {"git", "dvc", "uv", "uvx", "sh", "python3", "env"} - set(names):
+            if found := shutil.which(command):
+                (folder / command).symlink_to(found)
+        return str(folder)
+
+    return path_without
