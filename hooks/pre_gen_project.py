@@ -34,20 +34,18 @@ def problems(answers: dict) -> Iterator[str]:
     remote, url, endpoint = answers["remote"], answers["remote_url"], answers["remote_endpoint"]
     spec = answers["_remotes"][remote]
     example = spec["url"].format(slug=slug)
-    schemes = "|".join(spec["schemes"])
+    pattern, wanted = r"(?!.*://).*\S.*", "a folder's path"
+    if schemes := "|".join(spec["schemes"]):
+        pattern = rf"({schemes})://[^/\s?#]*[\w.-](/[^?#]*)?"
+        wanted = schemes.replace("|", ":// or ") + ":// and a name"
     if re.match(r"[^/]*://[^/]*:[^/]*@", url):
         yield (
             "remote_url must hold no password, since it is committed to Git: give the address"
             f" alone, for example {example}; SECRETS.md of the project says where passwords go."
         )
-    elif schemes and not re.fullmatch(rf"({schemes})://[^/\s?#]*[\w.-](/[^?#]*)?", url):
+    elif not re.fullmatch(pattern, url):
         yield (
-            f"remote_url of the remote {remote} must be {schemes}:// followed by a name,"
-            f" for example {example}; it was {url!r}."
-        )
-    elif not schemes and ("://" in url or not url.strip()):
-        yield (
-            f"remote_url of the remote {remote} must be the path of a folder,"
+            f"remote_url of the remote {remote} must be {wanted},"
             f" for example {example}; it was {url!r}."
         )
     if endpoint and not spec["endpoint_option"]:
