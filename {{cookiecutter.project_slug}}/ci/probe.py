@@ -32,10 +32,19 @@ def round_trip(fs: object, path: str) -> str:
             message = "the storage returned other bytes than were written"
             raise OSError(message)
     try:
-        fs.remove(path)
+        fs.rm_file(path)
     except NotImplementedError:
         return f"readable and writable (nothing can be deleted there: {OBJECT} remains)"
     return "readable and writable"
+
+
+class Retries(logging.Handler):
+    """Tell why a library tries again, since it may do so for longer than the doctor waits."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Tell the message of a record if it is about another attempt."""
+        if "retry" in str(record.msg).lower():
+            tell(step="storage", hint=record.getMessage())
 
 
 def reasons(error: BaseException | None) -> str:
@@ -49,7 +58,7 @@ def reasons(error: BaseException | None) -> str:
 
 def main() -> None:
     """Load the plugin, make a round trip, compare the cache with the remote."""
-    logging.disable()  # retries are logged as warnings; the doctor has its own words
+    logging.basicConfig(level=logging.DEBUG, handlers=[Retries()])
     step = "plugin"
     try:
         from dvc.repo import Repo
