@@ -51,7 +51,7 @@ def outer_repository() -> str:
 def storage_url() -> str:
     """Return the remote's URL; a local folder is made, and absolute: every clone finds it."""
     if REMOTE["schemes"]:
-        return ANSWERS["remote_url"]
+        return str(ANSWERS["remote_url"])
     folder = (ROOT / Path(ANSWERS["remote_url"]).expanduser()).resolve()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -95,7 +95,7 @@ def runnable(command: list[str]) -> list[str]:
 
 def carry_out(commands: list[list[str]]) -> list[list[str]]:
     """Run the commands; return those that remain, since they or what they build on failed."""
-    remaining = []
+    remaining: list[list[str]] = []
     for command in commands:
         tools = {"git", "dvc"} if command[0] == "dvc" else {command[0]}
         if not tools & {failed[0] for failed in remaining}:

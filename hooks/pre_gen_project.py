@@ -5,6 +5,7 @@ import re
 import sys
 import unicodedata
 from collections.abc import Iterator
+from typing import Any
 
 ANSWERS = json.loads(
     r"""
@@ -13,7 +14,7 @@ ANSWERS = json.loads(
 )
 
 
-def problems(answers: dict) -> Iterator[str]:
+def problems(answers: dict[str, Any]) -> Iterator[str]:
     """Yield one sentence per bad answer: what is wrong, what is allowed, an example."""
     for name in ("project_name", "description", "author_name", "remote_url", "remote_endpoint"):
         if any(unicodedata.category(character) in ("Cc", "Cs") for character in answers[name]):

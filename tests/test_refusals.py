@@ -66,7 +66,14 @@ def test_a_slug_that_is_no_folder_name_touches_nothing(tmp_path: Path, slug: str
     """cookiecutter would act on these before a hook runs, and delete the folder above."""
     (tmp_path / "precious.txt").write_text("kept")
     output = tmp_path / "new"
-    command = ["cookiecutter", "--no-input", TEMPLATE, "-o", output, f"project_slug={slug}"]
+    command = [
+        "cookiecutter",
+        "--no-input",
+        str(TEMPLATE),
+        "-o",
+        str(output),
+        f"project_slug={slug}",
+    ]
     done = run(*command, cwd=tmp_path, check=False)
     assert done.returncode != 0
     assert "project_slug may hold only letters, digits, - and _" in done.stderr.splitlines()[-1]
