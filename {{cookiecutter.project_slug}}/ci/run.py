@@ -337,7 +337,8 @@ def main(arguments: list[str] | None = None) -> int:
         )
         return 7
     except (ValueError, DvcException) as error:
-        print(f"run.py: {one_line(error)}", file=sys.stderr)
+        hint = " ('git checkout dvc.lock' restores it)" if "'dvc.lock'" in str(error) else ""
+        print(f"run.py: {one_line(error)}{hint}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("run.py: stopped; the next run goes on from here.", file=sys.stderr)
