@@ -152,23 +152,20 @@ def test_metrics(project: Project) -> None:
     assert rows["cv.mean"][2:] == ["0.75", "0.5", "-0.25 ▼"]
     assert rows["cv.deep.x"][2:] == ["1", "2", "+1 ▲"]
     assert rows["big"][2:] == [str(10**18), str(10**18 + 1), "+1 ▲"]
-    assert rows["same"][2:] == ["1", "1", ""]
-    assert rows["nan"][2:] == ["NaN", "NaN", ""]
+    assert rows["same"][2:] == ["1"]
+    assert rows["nan"][2:] == ["NaN"]
     assert rows["to_nan"][2:] == ["0.5", "NaN", "changed"]
-    assert rows["inf"][2:] == ["Infinity", "Infinity", ""]
+    assert rows["inf"][2:] == ["Infinity"]
     assert rows["gone"][2:] == ["4", ABSENT, "removed"]
     assert rows["added"][2:] == [ABSENT, "7", "new"]
-    assert rows["none"][2:] == ["null", "null", ""]
-    assert rows["yes"][2:] == ["true", "true", ""]
+    assert rows["none"][2:] == ["null"]
+    assert rows["yes"][2:] == ["true"]
     assert rows["label"][2:] == ["a", "b", "changed"]
     assert rows["list"][2:] == ["[1, 2]", "[1, 3]", "changed"]
     assert rows["tiny"][2:] == ["1e-12", "3e-12", "+2e-12 ▲"]
-    assert (
-        list(rows)[: len(new) - 1]
-        == [name for key in new for name in (["cv.mean", "cv.deep.x"] if key == "cv" else [key])][
-            : len(new) - 1
-        ]
-    )
+    changed = [name for name, row in rows.items() if row[4:]]
+    assert changed[:5] == ["accuracy", "f1", "log_loss", "rmse", "tiny"]  # as in the file
+    assert changed[-2:] == ["added", "gone"]
 
     percent = report(project, "--metrics-format", "0.0%", baseline="HEAD~1")
     assert ["metrics.json", "accuracy", "81.3%", "84.4%", "+3.1% ▲ 🟢"] in tables(percent)[
@@ -411,7 +408,9 @@ def test_the_scripts_need_no_more_than_they_declare() -> None:
     declared = {"dvc", "filelock", "psutil", "tabulate"}
     neighbours = {path.stem for path in histories.CI.glob("*.py")}
     for path in histories.CI.glob("*.py"):
-        for line in path.read_text(encoding="utf-8").splitlines():
+        text = path.read_text(encoding="utf-8")
+        assert not re.search("{[{%#]", text), f"{path.name} looks like Jinja"
+        for line in text.splitlines():
             words = line.split()
             if words[:1] in (["import"], ["from"]):
                 root = words[1].split(".")[0]
