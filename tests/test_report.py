@@ -122,12 +122,12 @@ def test_metrics(project: Project) -> None:
     old = {
         "accuracy": 0.8125, "f1": 0.5, "log_loss": 0.25, "rmse": 3.5, "same": 1, "tiny": 1e-12,
         "gone": 4, "nan": math.nan, "to_nan": 0.5, "inf": math.inf, "cv": {"mean": 0.75, "deep": {"x": 1}},
-        "none": None, "label": "a", "yes": True, "list": [1, 2], "big": 10**18,
+        "none": None, "label": "a", "yes": True, "list": [1, 2], "big": 10**18, "huge": 10**400, "float": 1e300,
     }  # fmt: skip
     new = old | {
         "accuracy": 0.84375, "f1": 0.25, "log_loss": 0.125, "rmse": 4.5, "tiny": 3e-12,
         "to_nan": math.nan, "cv": {"mean": 0.5, "deep": {"x": 2}}, "label": "b", "added": 7,
-        "list": [1, 3], "big": 10**18 + 1,
+        "list": [1, 3], "big": 10**18 + 1, "float": 2e300,
     }  # fmt: skip
     del new["gone"]
     project.write("metrics.json", old)
@@ -152,6 +152,8 @@ def test_metrics(project: Project) -> None:
     assert rows["cv.mean"][2:] == ["0.75", "0.5", "-0.25 ▼"]
     assert rows["cv.deep.x"][2:] == ["1", "2", "+1 ▲"]
     assert rows["big"][2:] == [str(10**18), str(10**18 + 1), "+1 ▲"]
+    assert rows["huge"][2].startswith("1000")
+    assert rows["float"][2:] == ["1e+300", "2e+300", "+1e+300 ▲"]
     assert rows["same"][2:] == ["1"]
     assert rows["nan"][2:] == ["NaN"]
     assert rows["to_nan"][2:] == ["0.5", "NaN", "changed"]

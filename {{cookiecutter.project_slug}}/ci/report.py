@@ -42,6 +42,7 @@ ROW_LIMITS = (
     20,
     5,
 )  # tried in turn until the report is short enough
+LONGEST_NUMBER = 30  # characters; a longer one is written with an exponent
 VISIBLE_ROWS = 25  # the rest of a longer table is folded
 FOLDED_FROM = 10  # metrics, so that the changed ones among them are seen at once
 RUN_ONLY = ("repro_targets", "dvc_pull", "time_limit")
@@ -71,9 +72,18 @@ def shown(value: Any, style: Style) -> str:
         return "–"
     if not is_number(value):
         return code(value if isinstance(value, str) else json.dumps(value, default=str))
+    if isinstance(value, int) and abs(value) > sys.float_info.max:
+        return code(str(value))
     written = numeral.text(value, style.metrics_format)
+    if math.isfinite(value) and len(written) > LONGEST_NUMBER:
+        return f"{value:.6g}"
     vanished = value and math.isfinite(value) and not re.search("[1-9]", written)
     return f"{value:.2g}" if vanished else written
+
+
+def is_nan(value: float) -> bool:
+    """Tell whether it is NaN; an integer, which may be too large for a float, never is."""
+    return isinstance(value, float) and math.isnan(value)
 
 
 def change(value: Value, style: Style) -> str:
@@ -83,7 +93,7 @@ def change(value: Value, style: Style) -> str:
     if not value.changed:
         return ""
     delta = value.delta
-    if not delta or math.isnan(delta):
+    if not delta or is_nan(delta):
         return "changed"
     verdict = {1: " 🟢", -1: " 🔴", 0: ""}[direction(value.name) * (1 if delta > 0 else -1)]
     sign, arrow = ("+", "▲") if delta > 0 else ("-", "▼")
@@ -266,7 +276,7 @@ def experiments(comparison: Comparison, style: Style, tag_prefix: str) -> str:
 
 def best(values: list[Any], better: int) -> list[int]:
     """Return the positions of the best value, where one knows which way is better."""
-    numbers = [value for value in values if is_number(value) and not math.isnan(value)]
+    numbers = [value for value in values if is_number(value) and not is_nan(value)]
     if not better or len(numbers) < 2:
         return []
     goal = max(numbers) if better > 0 else min(numbers)
@@ -320,7 +330,7 @@ def write(chosen: argparse.Namespace, run: Run) -> None:
         DvcException, OSError: the metadata cannot be read or the report not written.
     """
     comparison = compare(chosen.baseline, chosen.metrics_diff_targets, chosen.tag_prefix)
-    unfinished = REPORT.with_suffix(".md.tmp")
+    unfinished = Path(".dvc/tmp", REPORT)
     unfinished.write_text(render(comparison, chosen, run), encoding="utf-8")
     unfinished.replace(REPORT)
 
