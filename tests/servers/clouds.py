@@ -78,9 +78,7 @@ def node_modules() -> Path:
 @contextmanager
 def azure(folder: Path) -> Iterator[Server]:
     """Run Azurite with one container; its account and key are the documented ones."""
-    key = (
-        "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
-    )
+    key = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
     port = free_port()
     command = [
         shutil.which("node", path=f"{TOOLS}{os.pathsep}{os.environ['PATH']}"),

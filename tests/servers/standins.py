@@ -276,7 +276,9 @@ def webhdfs(folder: Path) -> Iterator[Server]:
             names = {
                 name.removeprefix(below) for name in {*files, *folders} if name.startswith(below)
             }
-            children = [status(below + name, name) for name in sorted(names - {""}) if "/" not in name]
+            children = [
+                status(below + name, name) for name in sorted(names - {""}) if "/" not in name
+            ]
             self.send_or_refuse(path, lambda: {"FileStatuses": {"FileStatus": children}})
 
         def send(self, answer: dict) -> None:
@@ -285,7 +287,10 @@ def webhdfs(folder: Path) -> Iterator[Server]:
         def send_or_refuse(self, path: str, answer) -> None:
             if path in files or path in folders:
                 return self.send(answer())
-            error = {"exception": "FileNotFoundException", "message": f"File does not exist: {path}"}
+            error = {
+                "exception": "FileNotFoundException",
+                "message": f"File does not exist: {path}",
+            }
             body = json.dumps({"RemoteException": error}).encode()
             return self.answer(404, body, Content_Type="application/json")
 
