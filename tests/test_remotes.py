@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import random
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -10,25 +11,9 @@ from pathlib import Path
 
 import pytest
 from answers import CHOICES, REMOTES
-from conftest import BakedProject
+from conftest import BakedProject, run
 from servers import SERVERS, Server
 
-PIPELINE = """\
-stages:
-  make:
-    cmd: python make.py
-    deps: [make.py]
-    outs: [data/raw, models/model.bin]
-"""
-MAKE = """\
-import random
-from pathlib import Path
-
-for name in ("data/raw/Ünï cödé/a b.bin", "data/raw/empty", "models/model.bin"):
-    path = Path(name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(b"" if path.name == "empty" else random.Random(name).randbytes(200_000))
-"""
 WITH_CREDENTIALS = """\
 import subprocess, sys
 sys.path.insert(0, "ci")
@@ -48,12 +33,10 @@ def dvc(
 ) -> subprocess.CompletedProcess[str]:
     """Run DVC with the server's secrets, brought to it by the project's own `ci/remote.py`."""
     env = server.environment | server.secrets | changed
-    return project.run(
-        "python", "-c", WITH_CREDENTIALS, "dvc", *arguments, check=check, env=env
-    )
+    return project.run("python", "-c", WITH_CREDENTIALS, "dvc", *arguments, check=check, env=env)
 
 
-def doctor(project: BakedProject, server: Server, **changed: str) -> dict[str, dict]:
+def doctor(project: BakedProject, server: Server, **changed: str) -> dict[str, dict[str, str]]:
     """Return the doctor's checks by name."""
     env = server.environment | server.secrets | changed
     done = project.run("python", "ci/doctor.py", "--json", check=False, env=env)
@@ -61,28 +44,54 @@ def doctor(project: BakedProject, server: Server, **changed: str) -> dict[str, d
     return {check["name"]: check for check in json.loads(done.stdout)["checks"]}
 
 
+def kept_by_dvc(root: Path) -> list[Path]:
+    """Return the files that DVC keeps for the project."""
+    found = [path for name in ("data", "models") for path in (root / name).rglob("*")]
+    return [
+        path
+        for path in found
+        if path.is_file() and path.name != ".gitignore" and path.suffix != ".dvc"
+    ]
+
+
 def checksums(root: Path) -> dict[str, str]:
     """Return the SHA-256 of everything that DVC keeps for the project."""
-    files = [path for name in ("data", "models") for path in (root / name).rglob("*")]
     return {
         path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in files
-        if path.is_file() and path.name != ".gitignore"
+        for path in kept_by_dvc(root)
     }
 
 
 def forget(project: BakedProject) -> None:
     """Delete the cache, the data and the models, as on a machine that never had them."""
-    for name in ("data", "models", ".dvc/cache", ".dvc/tmp"):
-        shutil.rmtree(project.path / name, ignore_errors=True)
-    shutil.rmtree(os.environ["DVC_SITE_CACHE_DIR"], ignore_errors=True)
+    for path in kept_by_dvc(project.path):
+        path.unlink()
+    for folder in (project.path / ".dvc" / "cache", Path(os.environ["DVC_SITE_CACHE_DIR"])):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-def make_data(project: BakedProject) -> dict[str, str]:
-    """Run a small pipeline and return the checksums of what it made."""
-    (project.path / "dvc.yaml").write_text(PIPELINE)
-    (project.path / "make.py").write_text(MAKE, encoding="utf-8")
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder that keeps the results of the pipeline, which no remote changes."""
+    return tmp_path_factory.mktemp("trained") / "results"
+
+
+def make_data(project: BakedProject, trained: Path, files: int = 1) -> dict[str, str]:
+    """Run the pipeline, add files of difficult names, and return the checksums of it all."""
+    if trained.exists():
+        shutil.copytree(trained, project.path, dirs_exist_ok=True)
     project.run("dvc", "repro", "--quiet")
+    if not trained.exists():
+        for name in ("data", "models", "plots", ".dvc/cache"):
+            shutil.copytree(project.path / name, trained / name)
+        for name in ("dvc.lock", "metrics.json"):
+            shutil.copy(project.path / name, trained)
+    folder = project.path / "data" / "Ünï cödé"
+    folder.mkdir()
+    (folder / "empty").touch()
+    for number in range(files):
+        (folder / f"a b {number}.bin").write_bytes(random.Random(number).randbytes(200_000) + b".")
+    project.run("dvc", "add", "--quiet", folder)
     return checksums(project.path)
 
 
@@ -91,8 +100,7 @@ def install(project: BakedProject, server: Server) -> None:
     project.run("python", "--version")
     if server.requirements:
         python = project.environment / "bin" / "python"
-        command = ["uv", "pip", "install", "--quiet", "--python", python, *server.requirements]
-        subprocess.run(command, check=True)
+        run("uv", "pip", "install", "-q", "-p", python, *server.requirements, cwd=project.path)
 
 
 def test_every_remote_has_a_server() -> None:
@@ -102,14 +110,14 @@ def test_every_remote_has_a_server() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("remote", [name for name in CHOICES["remote"] if name != "hdfs"])
 def test_data_comes_back_and_strangers_are_refused(
-    bake: Callable[..., BakedProject], tmp_path: Path, remote: str
+    bake: Callable[..., BakedProject], trained: Path, tmp_path: Path, remote: str
 ) -> None:
     (tmp_path / "server").mkdir()
     with SERVERS[remote](tmp_path / "server") as server:
         project = bake(**answers_for(remote, server))
         install(project, server)
-        made = make_data(project)
-        assert len(made) == 3
+        made = make_data(project, trained)
+        assert len(made) > 5
 
         for wrong, value in server.wrong.items():
             refused = dvc(project, server, "push", check=False, **{wrong: value})
