@@ -7,12 +7,14 @@ import random
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from answers import CHOICES, REMOTES
 from conftest import BakedProject, run
 from servers import SERVERS, Server
+from servers.faults import gate, overloaded
 
 WITH_CREDENTIALS = """\
 import subprocess, sys
@@ -151,3 +153,124 @@ def secrets_in(project: BakedProject, server: Server) -> list[str]:
         for path in project.path.rglob("*")
         if path.is_file() and any(value in path.read_bytes() for value in values)
     ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("remote", ["s3", "azure", "ssh"])
+def test_a_server_that_dies_halfway_costs_nothing(
+    bake: Callable[..., BakedProject], trained: Path, tmp_path: Path, remote: str
+) -> None:
+    (tmp_path / "server").mkdir()
+    with SERVERS[remote](tmp_path / "server") as real, gate(real) as (server, opened):
+        project = bake(**answers_for(remote, server))
+        made = make_data(project, trained, files=12)
+
+        opened.die_after(1_000_000)
+        assert_fails_in_words(dvc(project, server, "push", check=False))
+        assert opened.cuts, "the push ended before the server did"
+        assert checksums(project.path) == made
+        opened.recover()
+        dvc(project, server, "push")
+
+        forget(project)
+        opened.cuts = 0
+        opened.die_after(1_000_000)
+        assert_fails_in_words(dvc(project, server, "pull", check=False))
+        assert opened.cuts, "the pull ended before the server did"
+        opened.recover()
+        dvc(project, server, "pull")
+        assert checksums(project.path) == made
+
+
+def assert_fails_in_words(done: subprocess.CompletedProcess[str]) -> None:
+    """Check that a command failed with a sentence and without a traceback."""
+    said = done.stdout + done.stderr
+    assert done.returncode, said
+    assert "ERROR" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("remote", ["s3", "azure"])
+def test_an_overloaded_server_is_asked_again(
+    bake: Callable[..., BakedProject], trained: Path, tmp_path: Path, remote: str
+) -> None:
+    (tmp_path / "server").mkdir()
+    with SERVERS[remote](tmp_path / "server") as real, overloaded(real) as (server, statuses):
+        project = bake(**answers_for(remote, server))
+        made = make_data(project, trained)
+        for command in ("push", "pull"):
+            if dvc(project, server, command, check=False).returncode:
+                dvc(project, server, command)
+            forget(project) if command == "push" else None
+        assert statuses.count(503) > 2
+        assert checksums(project.path) == made
+
+
+@pytest.mark.slow
+def test_a_missing_bucket_is_named_and_can_be_made(
+    bake: Callable[..., BakedProject], trained: Path, tmp_path: Path
+) -> None:
+    for remote, made_up in {"s3": "s3://nowhere/p", "azure": "azure://nowhere/p"}.items():
+        (tmp_path / remote).mkdir()
+        with SERVERS[remote](tmp_path / remote) as server:
+            wrong = replace(server, url=made_up)
+            project = bake(**answers_for(remote, wrong), project_slug=f"project-{remote}")
+            made = make_data(project, trained)
+            assert_fails_in_words(dvc(project, server, "push", check=False))
+            check = doctor(project, server)["Storage"]
+            assert "does not exist" in check["found"] or "refuses" in check["found"], check
+            project.run("dvc", "remote", "modify", "storage", "url", server.url)
+            dvc(project, server, "push")
+            assert checksums(project.path) == made
+
+
+@pytest.mark.slow
+def test_a_full_disk_loses_nothing(
+    bake: Callable[..., BakedProject], trained: Path, tmp_path: Path
+) -> None:
+    storage = tmp_path / "storage"
+    project = bake(remote="local", remote_url=str(storage))
+    made = make_data(project, trained, files=12)
+    mount = f"mount -t tmpfs -o size=1m none '{storage}' && exec \"$@\""
+    small = ["unshare", "--map-root-user", "--mount", "sh", "-c", mount, "sh"]
+    if not shutil.which("unshare") or subprocess.run([*small, "true"], check=False).returncode:
+        pytest.skip("this machine lets nobody mount a small disk")
+    full = project.run(*small, "dvc", "push", check=False)
+    assert_fails_in_words(full)
+    assert "No space left on device" in full.stderr
+    assert checksums(project.path) == made
+
+    project.run("dvc", "push")
+    forget(project)
+    project.run("dvc", "pull")
+    assert checksums(project.path) == made
+
+
+@pytest.mark.slow
+def test_the_endpoint_may_come_from_the_environment(
+    bake: Callable[..., BakedProject], trained: Path, tmp_path: Path
+) -> None:
+    """Plain S3, as on Amazon, but for where its SDK is told to look."""
+    with SERVERS["s3"](tmp_path) as server:
+        plain = replace(server, endpoint="", environment={"AWS_ENDPOINT_URL": server.endpoint})
+        project = bake(**answers_for("s3", plain))
+        made = make_data(project, trained)
+        dvc(project, plain, "push")
+        forget(project)
+        dvc(project, plain, "pull")
+        assert checksums(project.path) == made
+
+
+@pytest.mark.slow
+def test_hdfs_says_which_program_is_missing(
+    bake: Callable[..., BakedProject], tmp_path: Path
+) -> None:
+    """As far as one gets without Hadoop: configuration accepted, plugin loaded, a clear sentence."""
+    with SERVERS["hdfs"](tmp_path) as server:
+        project = bake(**answers_for("hdfs", server))
+        checks = doctor(project, server, JAVA_HOME="/nowhere", ARROW_LIBHDFS_DIR="/nowhere")
+        assert checks["Remote"]["found"] == server.url
+        assert checks["Plugin"]["state"] == "ok"
+        assert "a program that it needs is not on this machine" in checks["Storage"]["found"]
+        assert "JAVA_HOME" in project.read("SECRETS.md")
