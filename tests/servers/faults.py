@@ -160,12 +160,13 @@ def untrusted(folder: Path) -> Iterator[int]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(self_signed(folder, "localhost")[1])
 
-    class Server(ThreadingHTTPServer):
-        def finish_request(self, request: socket.socket, address: tuple[str, int]) -> None:
-            with suppress(OSError), context.wrap_socket(request, server_side=True) as connection:
-                super().finish_request(connection, address)
+    class Tls(Handler):
+        def setup(self) -> None:
+            self.request = context.wrap_socket(self.request, server_side=True)
+            super().setup()
 
-    server = Server(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Tls)
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # every client hangs up
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield server.server_port
