@@ -29,7 +29,7 @@ def oss(_folder: Path) -> Iterator[Server]:
 
     https://www.alibabacloud.com/help/en/oss/developer-reference/include-signatures-in-the-authorization-header
     """
-    key, secret = "LTAI-test", "secret"
+    key, secret = "LTAI-of-the-test", "secret-of-the-test"
     objects: dict[str, bytes] = {}
     subresources = {"acl", "delete", "uploads", "uploadId", "partNumber", "bucketInfo", "location"}
 
