@@ -1,0 +1,113 @@
+"""Promise: whatever a user answers, the files are whole, valid and carry the answers."""
+
+import ast
+import json
+import re
+import tomllib
+from itertools import combinations, product
+
+import pytest
+import yaml
+from answers import CHOICES, QUESTIONS, REMOTES, each_pair, each_value, name_of, pairs_of
+from conftest import TEMPLATE, BakedProject, run
+
+HOSTILE = {
+    "quotes": """It's "quoted" `name`""",
+    "triple quotes": '"""\'\'\'"""',
+    "backslashes": r"C:\new\table\u0041 \\",
+    "braces": "{a} {{ '{{ b }}' }} {{ '{% if %}' }} ${c}",
+    "unicode": "Ünïcødé 学習 Ω",
+    "emoji": "🚀 rocket 👩‍🔬",
+    "yaml and markdown": "# - a: [b] | *c* <d> &e %f @g !h",
+    "200 characters": "x" * 200,
+}
+PARSERS = {
+    ".json": json.loads,
+    ".py": ast.parse,
+    ".toml": tomllib.loads,
+    ".yaml": yaml.safe_load,
+    ".yml": yaml.safe_load,
+}
+
+
+def assert_whole(project: BakedProject) -> None:
+    """Check that every file parses, and that no Jinja and no empty or half name is left."""
+    files = [path for path in project.path.rglob("*") if path.is_file()]
+    assert {"README.md", "LICENSE", "pyproject.toml", "dvc.yaml"} <= {path.name for path in files}
+    for path in files:
+        assert "cookiecutter" not in path.name
+        assert "{%" not in path.name
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"\{%-? |cookiecutter\.(?!readthedocs|io)|\{#-? ", text), path
+        PARSERS.get(path.suffix, str)(text)
+        assert text.endswith("\n") or not text, f"{path} does not end with a newline"
+
+
+@pytest.mark.parametrize("answers", each_value() + each_pair(), ids=name_of)
+def test_every_combination_is_whole(render, answers: dict[str, str]) -> None:
+    project = render(**answers)
+    assert_whole(project)
+    pyproject = tomllib.loads(project.read("pyproject.toml"))
+    assert pyproject["project"]["license"].removeprefix("LicenseRef-") == answers["license"]
+    assert project.read(".python-version").strip() == answers["python_version"]
+    assert set(REMOTES[answers["remote"]]["requirements"]) <= set(
+        pyproject["dependency-groups"]["ci"]
+    )
+
+
+def test_the_cases_hold_every_value_and_every_pair() -> None:
+    """An answer or a value that is added to cookiecutter.json is baked from that day on."""
+    values = {(name, value) for name in CHOICES for value in CHOICES[name]}
+    assert {item for answers in each_value() for item in answers.items()} == values
+    several = [name for name in CHOICES if len(CHOICES[name]) > 1]
+    pairs = {
+        tuple(sorted(zip(names, pair, strict=True)))
+        for names in combinations(several, 2)
+        for pair in product(*(CHOICES[name] for name in names))
+    }
+    assert set.union(*map(pairs_of, each_pair())) == pairs
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_free_text_arrives_as_it_was_typed(render, text: str) -> None:
+    project = render(project_name=text, description=text, author_name=text, project_slug="safe")
+    assert_whole(project)
+    typed = text.replace("{{ '", "").replace("' }}", "")  # cookiecutter renders every answer
+    metadata = tomllib.loads(project.read("pyproject.toml"))["project"]
+    assert metadata["description"] == typed
+    assert metadata["authors"] == [{"name": typed}]
+    assert typed in project.read("LICENSE")
+    assert project.read("README.md").startswith(f"# {typed}\n")
+
+
+@pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE)
+def test_a_name_gives_a_usable_slug(render, name: str) -> None:
+    assert re.fullmatch(r"[a-z0-9-]{1,50}", render(project_name=name).path.name)
+
+
+def test_every_question_has_a_prompt_and_every_choice_an_explanation() -> None:
+    prompts = QUESTIONS["__prompts__"]
+    assert set(prompts) == {name for name in QUESTIONS if name[0] != "_"}
+    for name, values in CHOICES.items():
+        assert set(prompts[name]) == {"__prompt__", *values}
+
+
+@pytest.mark.parametrize("remote", CHOICES["remote"])
+def test_no_dependency_can_be_the_name_of_a_project(render, remote: str) -> None:
+    """The reserved names are exactly the direct dependencies, over all remotes."""
+    pyproject = tomllib.loads(render(remote=remote).read("pyproject.toml"))
+    groups = [pyproject["project"]["dependencies"], *pyproject["dependency-groups"].values()]
+    names = {re.match(r"[\w-]+", entry)[0] for group in groups for entry in group}
+    extras = {
+        re.match(r"[\w-]+", entry)[0] for spec in REMOTES.values() for entry in spec["requirements"]
+    }
+    assert names | extras == set(QUESTIONS["_reserved_slugs"])
+
+
+def test_the_templates_of_jinja_are_few() -> None:
+    """A template that a person cannot read is not copied: one conditional in 25 lines at most."""
+    folder = TEMPLATE / "{{cookiecutter.project_slug}}"
+    tracked = run("git", "ls-files", "-z", folder, cwd=TEMPLATE).stdout.split("\0")[:-1]
+    texts = [(TEMPLATE / name).read_text(encoding="utf-8") for name in tracked]
+    conditionals = sum(len(re.findall(r"\{%-? *(?:if|elif|for)\b", text)) for text in texts)
+    assert conditionals * 25 <= sum(text.count("\n") for text in texts)

@@ -1,0 +1,88 @@
+"""Promise: a bad answer is refused in one sentence, before a file is written or lost."""
+
+from pathlib import Path
+
+import pytest
+from answers import CHOICES, REMOTES
+from conftest import TEMPLATE, run
+
+REFUSED = {
+    "slug that starts with a digit": ({"project_slug": "3d-model"}, "start with a letter"),
+    "slug that ends with a dash": ({"project_slug": "model-"}, "end with a letter"),
+    "name of a dependency": ({"project_slug": "numpy"}, "numpy-project"),
+    "name of a dependency, other spelling": ({"project_slug": "Scikit_Learn"}, "package"),
+    "empty local path": ({"remote_url": " "}, "path of a folder"),
+    "address for a local path": ({"remote_url": "s3://bucket"}, "path of a folder"),
+    "endpoint without a use": ({"remote_endpoint": "https://a.example"}, "must be empty"),
+    "two lines": ({"description": "one\ntwo"}, "one line"),
+    "terminal escape": ({"author_name": "\x1b[31mred"}, "control characters"),
+    "endpoint without a scheme": (
+        {"remote": "s3", "remote_endpoint": "minio:9000"},
+        "https://minio.example.com",
+    ),
+    "password in the endpoint": (
+        {"remote": "s3", "remote_endpoint": "https://me:pw@minio:9000"},
+        "without user or password",
+    ),
+}
+for remote, spec in REMOTES.items():
+    if spec["schemes"]:
+        scheme = spec["schemes"][0]
+        example = spec["url"].format(slug="my-ml-project")
+        for case, url in {
+            "other scheme": "ftp://bucket/path",
+            "no scheme": "bucket/path",
+            "empty name": f"{scheme}:///path",
+            "no name": f"{scheme}://",
+            "query": f"{scheme}://bucket/path?token=abc",
+        }.items():
+            REFUSED[f"{remote} {case}"] = ({"remote": remote, "remote_url": url}, example)
+        REFUSED[f"{remote} password"] = (
+            {"remote": remote, "remote_url": f"{scheme}://me:hunter2@bucket/path"},
+            "no password",
+        )
+
+
+def cookiecutter(folder: Path, **answers: str):
+    """Bake by the command line, as a user does."""
+    pairs = [f"{name}={value}" for name, value in answers.items()]
+    return run("cookiecutter", "--no-input", TEMPLATE, *pairs, cwd=folder, check=False)
+
+
+@pytest.mark.parametrize(("answers", "sentence"), REFUSED.values(), ids=REFUSED)
+def test_a_bad_answer_is_refused_in_one_sentence(tmp_path, answers, sentence: str) -> None:
+    done = cookiecutter(tmp_path, **answers)
+    assert done.returncode != 0
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+    assert next(iter(set(answers) - {"remote"})) in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "slug", ["..", ".", "", "a/b", "../a", "a\\b", "/tmp/a", "a b", "a.b", "ä", "x" * 65, "x" * 300]
+)
+def test_a_slug_that_is_no_folder_name_touches_nothing(tmp_path: Path, slug: str) -> None:
+    """cookiecutter would act on these before a hook runs, and delete the folder above."""
+    (tmp_path / "precious.txt").write_text("kept")
+    output = tmp_path / "new"
+    command = ["cookiecutter", "--no-input", TEMPLATE, "-o", output, f"project_slug={slug}"]
+    done = run(*command, cwd=tmp_path, check=False)
+    assert done.returncode != 0
+    assert "project_slug may hold only letters, digits, - and _" in done.stderr.splitlines()[-1]
+    assert [path.name for path in tmp_path.iterdir()] == ["precious.txt"]
+    assert (tmp_path / "precious.txt").read_text() == "kept"
+
+
+@pytest.mark.parametrize("answer", CHOICES)
+def test_an_unknown_choice_is_refused(tmp_path: Path, answer: str) -> None:
+    done = cookiecutter(tmp_path, **{answer: "nonsense"})
+    assert done.returncode != 0
+    assert "nonsense" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("remote", REMOTES)
+def test_the_example_of_every_remote_is_accepted(render, remote: str) -> None:
+    """The examples in the sentences are answers that work."""
+    assert render(remote=remote).read("README.md")
