@@ -41,21 +41,21 @@ def problems(answers: dict) -> Iterator[str]:
             f" alone, for example {example}; SECRETS.md of the project says where passwords go."
         )
     elif schemes and not re.fullmatch(rf"({schemes})://[^/\s?#]*[\w.-](/[^?#]*)?", url):
-        yield (
-            f"remote_url of the remote {remote} must be {schemes}:// followed by a name,"
-            f" for example {example}; it was {url!r}."
-        )
+        yield f"remote_url must be {schemes}:// and a name, for example {example}; it was {url!r}."
     elif not schemes and ("://" in url or not url.strip()):
-        yield (
-            f"remote_url of the remote {remote} must be the path of a folder,"
-            f" for example {example}; it was {url!r}."
-        )
+        yield f"remote_url must be the path of a folder, for example {example}; it was {url!r}."
     if endpoint and not spec["endpoint_option"]:
         yield f"remote_endpoint must be empty: the remote {remote} has none; it was {endpoint!r}."
     elif endpoint and not re.fullmatch(r"https?://[^/\s@?#]+(/[^\s?#]*)?", endpoint):
         yield (
             "remote_endpoint must be an address without user or password,"
             f" for example https://minio.example.com:9000; it was {endpoint!r}."
+        )
+    if answers["credentials"] == "oidc" and (answers["ci"] == "bitbucket" or not spec["oidc"]):
+        able = ", ".join(name for name, other in answers["_remotes"].items() if other["oidc"])
+        yield (
+            f"credentials must be secrets for the remote {remote} on {answers['ci']}:"
+            f" oidc is for {able} on github and gitlab, for example ci=github remote=s3."
         )
 
 

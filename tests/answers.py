@@ -15,16 +15,35 @@ CHOICES: dict[str, list[str]] = {
 }
 
 
+def possible(answers: dict[str, str]) -> bool:
+    """Tell whether the answers given so far go together (tests/test_refusals.py has the others)."""
+    oidc = answers.get("credentials") == "oidc"
+    keyless = [name for name, spec in REMOTES.items() if spec["oidc"]]
+    return not oidc or (
+        answers.get("ci") != "bitbucket" and answers.get("remote", keyless[0]) in keyless
+    )
+
+
 def each_value() -> list[dict[str, str]]:
-    """Return as few combinations as hold every value of every answer at least once."""
+    """Return a few combinations that hold every value of every answer at least once."""
     count = max(map(len, CHOICES.values()))
-    return [{name: v[i % len(v)] for name, v in CHOICES.items()} for i in range(count)]
+    cases = [{name: v[i % len(v)] for name, v in CHOICES.items()} for i in range(count)]
+    oidc = {name: v[0] for name, v in CHOICES.items()} | {"remote": "s3", "credentials": "oidc"}
+    return [
+        *(case if possible(case) else case | {"credentials": "secrets"} for case in cases),
+        oidc,
+    ]
 
 
 def each_pair() -> list[dict[str, str]]:
-    """Return combinations in which every two values of two answers meet at least once."""
+    """Return combinations in which every two values that go together meet at least once."""
     several = {name: values for name, values in CHOICES.items() if len(values) > 1}
-    return [dict(zip(several, values, strict=True)) for values in AllPairs(several.values())]
+
+    def meets(row: list[str]) -> bool:
+        return possible(dict(zip(several, row, strict=False)))
+
+    rows = AllPairs(several.values(), filter_func=meets)
+    return [dict(zip(several, row, strict=True)) for row in rows]
 
 
 def pairs_of(answers: dict[str, str]) -> set[tuple[tuple[str, str], ...]]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from answers import CHOICES, REMOTES
+from answers import CHOICES, REMOTES, possible
 from conftest import TEMPLATE, run
 
 REFUSED = {
@@ -25,6 +25,11 @@ REFUSED = {
         "without user or password",
     ),
 }
+for remote in REMOTES:
+    for ci in CHOICES["ci"]:
+        answers = {"credentials": "oidc", "remote": remote, "ci": ci}
+        if not possible(answers):
+            REFUSED[f"oidc for {remote} on {ci}"] = (answers, "ci=github remote=s3")
 for remote, spec in REMOTES.items():
     if spec["schemes"]:
         scheme = spec["schemes"][0]
@@ -55,7 +60,7 @@ def test_a_bad_answer_is_refused_in_one_sentence(tmp_path, answers, sentence: st
     assert done.returncode != 0
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
-    assert next(iter(set(answers) - {"remote"})) in done.stderr
+    assert next(iter(set(answers) - {"remote", "ci"})) in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 

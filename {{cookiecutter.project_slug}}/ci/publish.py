@@ -133,7 +133,7 @@ def read_results(path: Path) -> Dict[str, bytes]:
 def git_remote(*words: str) -> str:
     """Run a Git command that talks to the remote; the token reaches it by its environment alone."""
     user = TOKEN_USER[variable("provider")]
-    helper = f'!f() {{ echo username={user}; echo "password=$repo_token"; }}; f'
+    helper = "!f() { echo username=" + user + '; echo "password=$repo_token"; }; f'
     credentials = ["-c", "credential.helper=", "-c", f"credential.helper={helper}"]
     return command("git", *credentials, *words, GIT_TERMINAL_PROMPT="0")
 
@@ -151,7 +151,7 @@ def head_of(branch: str) -> str:
 def with_results(commit: str, files: Dict[str, bytes]) -> str:
     """Return a commit on top of `commit` that holds the files, or `commit` where it has them."""
     try:
-        command("git", "cat-file", "-e", f"{commit}^{{tree}}")
+        command("git", "cat-file", "-e", commit + "^{tree}")
     except Refused:
         git_remote("fetch", "--quiet", "--depth=1", variable("push_url", "origin"), commit)
     with tempfile.TemporaryDirectory() as scratch:
@@ -162,7 +162,7 @@ def with_results(commit: str, files: Dict[str, bytes]) -> str:
             place = ["--add", "--replace", "--cacheinfo", f"100644,{blob},{name}"]
             command("git", "update-index", *place, GIT_INDEX_FILE=index)
         tree = command("git", "write-tree", GIT_INDEX_FILE=index)
-    if tree == command("git", "rev-parse", f"{commit}^{{tree}}"):
+    if tree == command("git", "rev-parse", commit + "^{tree}"):
         return commit
     message = f"Add the results of {commit[:7]}\n\n{variable('run_url')}"
     return command("git", "commit-tree", tree, "-p", commit, "-m", message)
