@@ -24,7 +24,7 @@ ROOT = Path.cwd().resolve()
 # The Python that the project asks for may not be on this machine yet; this one surely is.
 ENVIRONMENT = {"UV_PYTHON": sys.executable} | os.environ | {"DVC_NO_ANALYTICS": "1"}
 INSTALL = {"git": "# https://git-scm.com", "dvc": "pip install dvc", "uv": "pip install uv"}
-IDENTITY = ['git config user.name "Your Name"', 'git config user.email "you@example.com"']
+IDENTITY = ["git config --global user.name Ada", "git config --global user.email ada@example.com"]
 
 
 def attempt(*command: str) -> tuple[bool, str]:
@@ -33,10 +33,8 @@ def attempt(*command: str) -> tuple[bool, str]:
         done = subprocess.run(
             command, capture_output=True, timeout=300, env=ENVIRONMENT, check=False
         )
-    except FileNotFoundError:
-        return False, f"{command[0]} is not installed"
     except (OSError, subprocess.TimeoutExpired) as error:
-        return False, str(error)
+        return False, str(error) if shutil.which(command[0]) else f"{command[0]} is not installed"
     return done.returncode == 0, (done.stdout + done.stderr).decode(errors="replace").strip()
 
 
@@ -53,7 +51,7 @@ def outer_repository() -> str:
 def storage_url() -> str:
     """Return the remote's URL; a local folder is made, and absolute: every clone finds it."""
     if REMOTE["schemes"]:
-        return ANSWERS["remote_url"]
+        return str(ANSWERS["remote_url"])
     folder = (ROOT / Path(ANSWERS["remote_url"]).expanduser()).resolve()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -65,11 +63,12 @@ def storage_url() -> str:
 def plan(outer: str) -> list[list[str]]:
     """List the commands that the project still needs, in order, as a user would type them."""
     commands = []
-    if not outer and not (ROOT / ".git").exists():  # `git init -b` came only with Git 2.28
+    has_own = (ROOT / ".git").exists()
+    if not outer and not has_own:  # in two commands, since Git before 2.28 has no `init -b`
         commands += [["git", "init", "--quiet"], ["git", "symbolic-ref", "HEAD", "refs/heads/main"]]
     config = configparser.ConfigParser()
     if not config.read(ROOT / ".dvc" / "config", encoding="utf-8"):
-        commands += [["dvc", "init", "--quiet", *(["--subdir"] if outer else [])]]
+        commands += [["dvc", "init", "--quiet", "--force", *(["--subdir"] if outer else [])]]
     if not config.has_option("core", "analytics"):
         commands += [["dvc", "config", "core.analytics", "false"]]
     if not config.has_section("'remote \"storage\"'"):
@@ -78,7 +77,7 @@ def plan(outer: str) -> list[list[str]]:
         commands += [["dvc", "remote", "modify", "storage", *o] for o in options.items() if all(o)]
     if not (ROOT / "uv.lock").exists():
         commands += [["uv", "lock", "--quiet"]]
-    if not outer and not attempt("git", "rev-parse", "--verify", "--quiet", "HEAD")[0]:
+    if not outer and not (has_own and attempt("git", "rev-parse", "--verify", "HEAD")[0]):
         commands += [["git", "add", "--all"], ["git", "commit", "--quiet", "-m", "First commit"]]
     return commands
 
@@ -96,7 +95,7 @@ def runnable(command: list[str]) -> list[str]:
 
 def carry_out(commands: list[list[str]]) -> list[list[str]]:
     """Run the commands; return those that remain, since they or what they build on failed."""
-    remaining = []
+    remaining: list[list[str]] = []
     for command in commands:
         tools = {"git", "dvc"} if command[0] == "dvc" else {command[0]}
         if not tools & {failed[0] for failed in remaining}:

@@ -5,6 +5,7 @@ import re
 import sys
 import unicodedata
 from collections.abc import Iterator
+from typing import Any
 
 ANSWERS = json.loads(
     r"""
@@ -13,7 +14,7 @@ ANSWERS = json.loads(
 )
 
 
-def problems(answers: dict) -> Iterator[str]:
+def problems(answers: dict[str, Any]) -> Iterator[str]:
     """Yield one sentence per bad answer: what is wrong, what is allowed, an example."""
     for name in ("project_name", "description", "author_name", "remote_url", "remote_endpoint"):
         if any(unicodedata.category(character) in ("Cc", "Cs") for character in answers[name]):
@@ -34,16 +35,17 @@ def problems(answers: dict) -> Iterator[str]:
     remote, url, endpoint = answers["remote"], answers["remote_url"], answers["remote_endpoint"]
     spec = answers["_remotes"][remote]
     example = spec["url"].format(slug=slug)
-    schemes = "|".join(spec["schemes"])
+    pattern, wanted = r"(?!.*://).*\S.*", "a folder's path"
+    if schemes := "|".join(spec["schemes"]):
+        pattern = rf"({schemes})://[^/\s?#]*[\w.-](/[^?#]*)?"
+        wanted = schemes.replace("|", ":// or ") + ":// and a name"
     if re.match(r"[^/]*://[^/]*:[^/]*@", url):
         yield (
             "remote_url must hold no password, since it is committed to Git: give the address"
             f" alone, for example {example}; SECRETS.md of the project says where passwords go."
         )
-    elif schemes and not re.fullmatch(rf"({schemes})://[^/\s?#]*[\w.-](/[^?#]*)?", url):
-        yield f"remote_url must be {schemes}:// and a name, for example {example}; it was {url!r}."
-    elif not schemes and ("://" in url or not url.strip()):
-        yield f"remote_url must be the path of a folder, for example {example}; it was {url!r}."
+    elif not re.fullmatch(pattern, url):
+        yield f"remote_url must be {wanted}, for example {example}; it was {url!r}."
     if endpoint and not spec["endpoint_option"]:
         yield f"remote_endpoint must be empty: the remote {remote} has none; it was {endpoint!r}."
     elif endpoint and not re.fullmatch(r"https?://[^/\s@?#]+(/[^\s?#]*)?", endpoint):

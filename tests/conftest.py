@@ -1,7 +1,6 @@
 """What every test needs: projects baked from this template, in a home of their own."""
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -137,9 +136,10 @@ def path_without(tmp_path: Path) -> Callable[..., str]:
     def path_without(*names: str) -> str:
         folder = tmp_path / "-".join(["path-without", *names])
         folder.mkdir()
-        for command in {"git", "dvc", "uv", "uvx", "sh", "python3", "env"} - set(names):
-            if found := shutil.which(command):
-                (folder / command).symlink_to(found)
+        for place in map(Path, os.environ["PATH"].split(os.pathsep)):
+            for command in place.iterdir() if place.is_dir() else []:
+                if command.name not in names and not (folder / command.name).exists():
+                    (folder / command.name).symlink_to(command)
         return str(folder)
 
     return path_without

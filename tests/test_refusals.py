@@ -11,8 +11,8 @@ REFUSED = {
     "slug that ends with a dash": ({"project_slug": "model-"}, "end with a letter"),
     "name of a dependency": ({"project_slug": "numpy"}, "numpy-project"),
     "name of a dependency, other spelling": ({"project_slug": "Scikit_Learn"}, "package"),
-    "empty local path": ({"remote_url": " "}, "path of a folder"),
-    "address for a local path": ({"remote_url": "s3://bucket"}, "path of a folder"),
+    "empty local path": ({"remote_url": " "}, "a folder's path"),
+    "address for a local path": ({"remote_url": "s3://bucket"}, "a folder's path"),
     "endpoint without a use": ({"remote_endpoint": "https://a.example"}, "must be empty"),
     "two lines": ({"description": "one\ntwo"}, "one line"),
     "terminal escape": ({"author_name": "\x1b[31mred"}, "control characters"),
@@ -71,7 +71,14 @@ def test_a_slug_that_is_no_folder_name_touches_nothing(tmp_path: Path, slug: str
     """cookiecutter would act on these before a hook runs, and delete the folder above."""
     (tmp_path / "precious.txt").write_text("kept")
     output = tmp_path / "new"
-    command = ["cookiecutter", "--no-input", TEMPLATE, "-o", output, f"project_slug={slug}"]
+    command = [
+        "cookiecutter",
+        "--no-input",
+        str(TEMPLATE),
+        "-o",
+        str(output),
+        f"project_slug={slug}",
+    ]
     done = run(*command, cwd=tmp_path, check=False)
     assert done.returncode != 0
     assert "project_slug may hold only letters, digits, - and _" in done.stderr.splitlines()[-1]

@@ -1,0 +1,30 @@
+# Each target needs only Python 3.11 or newer and Git, and makes .venv where it is missing.
+PYTHON ?= python3
+PYTEST = .venv/bin/python -m pytest -n 2 --dist worksteal
+
+.PHONY: demo test test-fast lint bench
+
+demo: .venv
+	.venv/bin/python scripts/demo.py
+
+test: .venv
+	$(PYTEST)
+
+test-fast: .venv
+	$(PYTEST) -m "not slow"
+
+lint: .venv
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/codespell
+	.venv/bin/sp-repo-review .
+
+bench: .venv
+	.venv/bin/python benchmarks/bake.py
+
+.venv: pyproject.toml uv.lock
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check uv
+	.venv/bin/uv sync --locked --quiet
+	touch .venv

@@ -1,0 +1,201 @@
+"""Promise: the hooks leave a repository that is ready, and never cost the user the project."""
+
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+from answers import REMOTES
+from conftest import TEMPLATE, BakedProject, run
+
+FIRST_COMMIT = "First commit"
+
+
+def assert_ready(project: BakedProject) -> None:
+    """Check that nothing is left to do: Git, DVC, the remote, the lock and a commit of all."""
+    assert project.git("symbolic-ref", "--short", "HEAD") == "main"
+    assert project.git("status", "--short") == ""
+    assert {"uv.lock", ".dvc/config"} <= set(project.git("ls-files").splitlines())
+    config = project.read(".dvc/config")
+    assert "analytics = false" in config
+    assert config.count("['remote \"storage\"']") == 1
+    run("uv", "lock", "--check", cwd=project.path)
+
+
+def remaining_commands(output: str) -> str:
+    """Return the lines that the hook asks the user to type, up to the usual next commands."""
+    assert "its setup is not. To finish it, type:" in output
+    return output.partition("type:\n")[2].partition("uv sync")[0]
+
+
+@pytest.fixture
+def python_without_dvc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the hooks run by a Python that cannot import DVC."""
+    venv.create(tmp_path / "bare", with_pip=False)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "bare" / "bin" / "python"))
+
+
+@pytest.mark.slow
+def test_a_bake_is_a_repository_that_is_ready(bake, capfd) -> None:
+    project = bake()
+    assert_ready(project)
+    assert project.git("log", "--format=%s") == FIRST_COMMIT
+    storage = project.path.parent / "my-ml-project-storage"
+    assert storage.is_dir()
+    assert f"url = {storage}\n" in project.read(".dvc/config")
+    assert capfd.readouterr().out.splitlines()[-3:] == [
+        "  cd my-ml-project",
+        "  uv sync",
+        "  uv run dvc repro",
+    ]
+
+
+@pytest.mark.slow
+def test_the_remote_has_the_options_of_the_table(bake) -> None:
+    project = bake(remote="s3", remote_endpoint="https://minio.example.com")
+    config = project.read(".dvc/config")
+    assert "url = s3://my-bucket/my-ml-project\n" in config
+    assert "endpointurl = https://minio.example.com\n" in config
+    for option, value in REMOTES["s3"]["options"].items():
+        assert f"{option} = {value}\n" in config
+
+
+@pytest.mark.slow
+def test_a_second_run_changes_nothing(bake) -> None:
+    project = bake()
+    before = project.git("rev-parse", "HEAD"), project.read(".dvc/config")
+    again = ["cookiecutter", "--no-input", "--overwrite-if-exists", "-o", project.path.parent]
+    run(*again, TEMPLATE, cwd=project.path.parent)
+    assert_ready(project)
+    assert (project.git("rev-parse", "HEAD"), project.read(".dvc/config")) == before
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("python_without_dvc")
+@pytest.mark.parametrize("missing", ["dvc", "git", "uv"])
+def test_a_missing_tool_leaves_commands_that_finish_the_job(
+    bake, capfd, monkeypatch, path_without, missing: str
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv("PATH", path_without(missing, *(["uvx"] if missing == "dvc" else [])))
+        project = bake()
+    output = capfd.readouterr().out
+    assert f"{'uvx' if missing == 'dvc' else missing} is not installed" in output
+    commands = remaining_commands(output)
+    assert (missing == "git") == ("https://git-scm.com" in commands)
+    for line in ("pip install dvc", "pip install uv"):
+        assert (line.split()[-1] == missing) == (line in commands)
+        commands = commands.replace(line, "")  # it is on the PATH again
+    assert ("user.email ada@example.com" in commands) == (missing == "git")
+    run("sh", "-ec", commands, cwd=project.path.parent)
+    assert_ready(project)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("python_without_dvc")
+@pytest.mark.parametrize("place", ["dvc on PATH", "uvx"])
+def test_dvc_is_found_where_the_hook_cannot_import_it(
+    bake, monkeypatch, path_without, place: str
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv("PATH", path_without("uvx" if place == "dvc on PATH" else "dvc"))
+        project = bake()
+    assert_ready(project)
+
+
+@pytest.mark.slow
+def test_without_a_network_the_lock_is_left_to_do(bake, capfd, monkeypatch, tmp_path) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv("UV_OFFLINE", "1")
+        patch.setenv("UV_CACHE_DIR", str(tmp_path / "empty"))
+        project = bake()
+    commands = remaining_commands(capfd.readouterr().out)
+    assert "uv lock --quiet\n" in commands
+    assert project.git("log", "--format=%s") == FIRST_COMMIT
+    run("sh", "-ec", commands, cwd=project.path.parent)
+    assert_ready(project)
+
+
+@pytest.mark.slow
+def test_without_an_identity_the_commit_is_left_to_do(bake, capfd, monkeypatch, tmp_path) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv("HOME", str(tmp_path))
+        project = bake()
+        commands = remaining_commands(capfd.readouterr().out)
+        assert "git config --global user.name Ada" in commands
+        run("sh", "-ec", commands, cwd=project.path.parent)
+    assert_ready(project)
+    assert project.git("log", "--format=%an %s") == f"Ada {FIRST_COMMIT}"
+
+
+@pytest.mark.slow
+def test_a_full_disk_leaves_the_lock_to_do(tmp_path: Path) -> None:
+    """A limit on the size of files stands in for a full disk: `uv.lock` does not fit."""
+    script = f"ulimit -f 128; exec cookiecutter --no-input '{TEMPLATE}'"
+    done = run("bash", "-c", script, cwd=tmp_path)
+    commands = remaining_commands(done.stdout)
+    assert "uv lock" in commands
+    run("sh", "-ec", commands, cwd=tmp_path)
+    assert_ready(BakedProject(tmp_path / "my-ml-project", tmp_path / "environment"))
+
+
+@pytest.mark.slow
+def test_a_storage_folder_that_cannot_be_made_is_named(bake, capfd, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    project = bake(remote_url=str(tmp_path / "file" / "storage"))
+    assert "The folder of the remote could not be made" in capfd.readouterr().out
+    assert_ready(project)
+
+
+@pytest.mark.slow
+def test_the_branch_is_main_whatever_git_prefers(bake, monkeypatch, tmp_path: Path) -> None:
+    (tmp_path / ".gitconfig").write_text(
+        "[user]\nname = Ada\nemail = ada@example.com\n[init]\ndefaultBranch = trunk\n"
+    )
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert_ready(bake())
+
+
+@pytest.fixture
+def outer(tmp_path: Path) -> Path:
+    """Return a repository with a commit, something staged, and an ignored folder `scratch`."""
+    run("git", "init", "--quiet", "outer", cwd=tmp_path)
+    repository = tmp_path / "outer"
+    (repository / ".gitignore").write_text("scratch/\n")
+    run("git", "add", ".", cwd=repository)
+    run("git", "commit", "--quiet", "-m", "Theirs", cwd=repository)
+    (repository / "staged.txt").write_text("mine")
+    run("git", "add", "staged.txt", cwd=repository)
+    return repository
+
+
+@pytest.mark.slow
+def test_inside_a_repository_nothing_is_nested_or_committed(outer: Path) -> None:
+    done = run("cookiecutter", "--no-input", TEMPLATE, cwd=outer)
+    project = outer / "my-ml-project"
+    assert f"GitHub reads .github only from {outer}" in done.stdout
+    assert not (project / ".git").exists()
+    assert "storage" in (project / ".dvc" / "config").read_text(encoding="utf-8")
+    assert run("git", "log", "--format=%s", cwd=outer).stdout == "Theirs\n"
+    staged = run("git", "diff", "--cached", "--name-only", cwd=outer).stdout.split()
+    assert "staged.txt" in staged
+    assert {name.split("/")[1] for name in staged if "/" in name} <= {".dvc", ".dvcignore"}
+
+
+@pytest.mark.slow
+def test_inside_a_folder_that_is_ignored_it_has_its_own_repository(outer: Path) -> None:
+    (outer / "scratch").mkdir()
+    run("cookiecutter", "--no-input", TEMPLATE, cwd=outer / "scratch")
+    project = BakedProject(outer / "scratch" / "my-ml-project", outer / "environment")
+    assert_ready(project)
+    assert run("git", "log", "--format=%s", cwd=outer).stdout == "Theirs\n"
+
+
+def test_the_hooks_stay_short() -> None:
+    lines = [
+        line
+        for path in (TEMPLATE / "hooks").glob("*.py")
+        for line in path.read_text(encoding="utf-8").splitlines()
+    ]
+    assert len(lines) < 200
+    assert max(map(len, lines)) <= 100
