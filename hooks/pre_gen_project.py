@@ -55,10 +55,7 @@ def problems(answers: dict[str, Any]) -> Iterator[str]:
         )
     if answers["credentials"] == "oidc" and (answers["ci"] == "bitbucket" or not spec["oidc"]):
         able = ", ".join(name for name, other in answers["_remotes"].items() if other["oidc"])
-        yield (
-            f"credentials must be secrets for the remote {remote} on {answers['ci']}:"
-            f" oidc is for {able} on github and gitlab, for example ci=github remote=s3."
-        )
+        yield f"credentials=oidc is for {able} on github or gitlab, for example ci=github remote=s3."
 
 
 if __name__ == "__main__":
