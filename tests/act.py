@@ -75,7 +75,8 @@ class GitHub:
             self.project.git("push", "--quiet", "origin", f"{moved_to}:refs/heads/change")
         owner = "someone/proj" if fork else REPOSITORY
         head = {"ref": "change", "sha": sha, "repo": {"full_name": owner, "fork": fork}}
-        event = {"number": 7, "pull_request": {"number": 7, "head": head, "base": {"ref": "main"}}}
+        base = {"ref": "main", "repo": {"full_name": REPOSITORY}}
+        event = {"number": 7, "pull_request": {"number": 7, "head": head, "base": base}}
         return self.act("pull_request", event, **options)
 
     def dispatch(self, inputs: dict[str, str], **options) -> Run:

@@ -126,7 +126,7 @@ def commit(revision: str) -> str:
     """Return the full sha of a revision, or an empty string where there is no such commit."""
     if revision.startswith("-"):
         return ""
-    return git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+    return git("rev-parse", "--verify", "--quiet", revision + "^{commit}")
 
 
 def is_number(value: Any) -> bool:
