@@ -39,8 +39,8 @@ AUTHOR = {
     "GIT_COMMITTER_NAME": "CI",
     "GIT_COMMITTER_EMAIL": "ci@localhost",
 }
-# Names of the user that a token belongs to when Git asks for one.
-TOKEN_USER = {"github": "x-access-token", "gitlab": "oauth2", "bitbucket": "x-token-auth"}
+# The user that a token belongs to when Git asks; in Bitbucket's own pipelines Git never asks.
+TOKEN_USER = {"github": "x-access-token", "gitlab": "oauth2"}
 
 
 class Refused(Exception):
@@ -50,6 +50,11 @@ class Refused(Exception):
 def variable(name: str, default: str = "") -> str:
     """Return a variable that the CI file sets; an empty one counts as unset."""
     return os.environ.get(name) or default
+
+
+def token() -> str:
+    """Return the token that can write; both of its names are known from CML."""
+    return variable("repo_token") or variable("REPO_TOKEN")
 
 
 def command(*words: str, data: bytes | None = None, **environment: str) -> str:
@@ -132,15 +137,16 @@ def read_results(path: Path) -> Dict[str, bytes]:
 
 def git_remote(*words: str) -> str:
     """Run a Git command that talks to the remote; the token reaches it by its environment alone."""
-    user = TOKEN_USER[variable("provider")]
+    user = TOKEN_USER.get(variable("provider"), "")
     helper = "!f() { echo username=" + user + '; echo "password=$repo_token"; }; f'
     credentials = ["-c", "credential.helper=", "-c", f"credential.helper={helper}"]
-    return command("git", *credentials, *words, GIT_TERMINAL_PROMPT="0")
+    return command("git", *credentials, *words, GIT_TERMINAL_PROMPT="0", repo_token=token())
 
 
 def push(commit: str, ref: str) -> None:
     """Push a commit to a ref; Git refuses what is no fast-forward."""
-    git_remote("push", "--quiet", variable("push_url", "origin"), f"{commit}:{ref}")
+    no_pipeline = ["--push-option=ci.skip"] if variable("provider") == "gitlab" else []
+    git_remote("push", "--quiet", *no_pipeline, variable("push_url", "origin"), f"{commit}:{ref}")
 
 
 def head_of(branch: str) -> str:
@@ -247,8 +253,8 @@ def check(body: Path) -> str:
 
 def cml(*words: str) -> None:
     """Run CML without its telemetry, which also costs seconds where it has no network."""
-    token = {"REPO_TOKEN": variable("repo_token"), "ITERATIVE_DO_NOT_TRACK": "1"}
-    command("cml", *words[:2], f"--driver={variable('provider')}", *words[2:], **token)
+    settings = {"REPO_TOKEN": token(), "ITERATIVE_DO_NOT_TRACK": "1"}
+    command("cml", *words[:2], f"--driver={variable('provider')}", *words[2:], **settings)
 
 
 def release(tag: str, report: str) -> None:
@@ -258,7 +264,7 @@ def release(tag: str, report: str) -> None:
     """
     url = f"{variable('CI_API_V4_URL')}/projects/{variable('CI_PROJECT_ID')}/releases"
     data = json.dumps({"tag_name": tag, "name": tag, "description": report}).encode()
-    headers = {"PRIVATE-TOKEN": variable("repo_token"), "Content-Type": "application/json"}
+    headers = {"PRIVATE-TOKEN": token(), "Content-Type": "application/json"}
     try:
         request = urllib.request.Request(url, data, headers)
         urllib.request.urlopen(request, timeout=TIME_LIMIT).close()
@@ -279,8 +285,8 @@ def shortened(report: str, notes: List[str]) -> str:
 
 def post(report: str, notes: List[str]) -> str:
     """Show the report to the reader of the pull request or of the commit."""
-    if not variable("repo_token"):
-        return "The report was not posted: repo_token is not set, see SECRETS.md."
+    if not token():
+        return "The report was not posted: REPO_TOKEN is not set, see SECRETS.md."
     with tempfile.TemporaryDirectory() as scratch:
         body = Path(scratch, REPORT)
         body.write_text(shortened(report, notes), encoding="utf-8")
