@@ -12,7 +12,7 @@ from wsgidav.wsgidav_app import WsgiDAVApp
 
 from .running import Handler, Server, free_port, process, serving
 
-USER, PASSWORD = "ada", "correct horse"
+USER, PASSWORD = "ada-lovelace", "correct horse"
 
 
 @contextmanager

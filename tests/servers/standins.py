@@ -140,6 +140,10 @@ def gdrive(folder: Path) -> Iterator[Server]:
             self.rfile = self.connection.makefile("rb")
             self.wfile = self.connection.makefile("wb", buffering=0)
 
+        def finish(self) -> None:
+            super().finish()
+            self.connection.close()
+
         def do_GET(self) -> None:
             body = self.body()
             parts = urlsplit(self.path)
@@ -168,7 +172,8 @@ def gdrive(folder: Path) -> Iterator[Server]:
 
         def upload(self, query: dict, body: bytes) -> None:
             if self.command == "POST":
-                item = create(json.loads(body))
+                mime = self.headers.get("X-Upload-Content-Type", "application/octet-stream")
+                item = create({"mimeType": mime} | json.loads(body))
                 url = f"https://www.googleapis.com/upload/drive/v2/files?upload_id={item['id']}"
                 return self.answer(200, Location=url)
             name = query["upload_id"]

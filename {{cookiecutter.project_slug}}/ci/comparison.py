@@ -77,8 +77,12 @@ class Value:
     @property
     def delta(self) -> float | None:
         """Return new - old, or None where one is not a number."""
-        numbers = all(is_number(value) for value in (self.old, self.new))
-        return self.new - self.old if numbers else None
+        if not (is_number(self.old) and is_number(self.new)):
+            return None
+        try:
+            return self.new - self.old
+        except OverflowError:  # an integer too large for a float
+            return None
 
 
 @dataclass(frozen=True)
@@ -230,7 +234,7 @@ def check_targets(repo: Repo, baseline: str, targets: list[str]) -> None:
         return
     sha = find_baseline(baseline)[1]
     known: dict[str, None] = {}
-    for _ in repo.brancher(revs=[sha] if sha else ["workspace"]):
+    for _ in repo.brancher(revs=["workspace", sha] if sha else ["workspace"]):
         known |= {relative(repo, path): None for path in metrics_files(repo)}
     for target in targets:
         if target not in known:
@@ -279,7 +283,7 @@ def read_outputs(repo: Repo) -> dict[str, Output]:
 
 def snapshots(repo: Repo, named: dict[str, str], targets: list[str]) -> Iterator[Snapshot]:
     """Read the checkout and then the commits {sha: name}; nothing outside the metadata is read."""
-    for sha in repo.brancher(revs=[*named], sha_only=True):
+    for sha in repo.brancher(revs=["workspace", *named], sha_only=True):
         checkout = sha == "workspace"
         snapshot = Snapshot("this checkout" if checkout else named[sha], "" if checkout else sha)
         try:

@@ -1,26 +1,36 @@
-"""Ask the remote what a push and a pull would ask, in a process that can be killed.
+"""Ask the remote what a push and a pull would ask, in a process that can be ended.
 
-Run by `ci/doctor.py`, with its limit of time. Prints one line of JSON per answer, since DVC may hang
-for minutes on a server that never answers, and what came before that is still worth knowing.
+Run by `ci/storage.py`. Prints one line of JSON per answer, since DVC may wait for minutes for a
+server that never answers, and what came before is still worth knowing.
 """
 
 import json
 import logging
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from remote import NAME
 
-OBJECT = ".dvc-doctor"  # one name, so that a storage that cannot delete keeps at most one
+OBJECT = ".dvc-doctor"  # one name, so that a storage that cannot delete keeps one at most
 
 
-def tell(**answer: object) -> None:
+def tell(check: str, **answer: object) -> None:
     """Print one answer at once."""
-    print(json.dumps(answer), flush=True)
+    print(json.dumps({"check": check, **answer}), flush=True)
 
 
-def round_trip(fs: object, path: str) -> str:
-    """Write a tiny object as a push does, read it back, remove it; return what is worth a word."""
+class Retries(logging.Handler):
+    """Tell why a library tries again: it may do so for longer than the doctor can wait."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Tell the message of a record that is about another attempt."""
+        if "retry" in str(record.msg).lower():
+            tell("Storage", error=record.getMessage(), final=False)
+
+
+def round_trip(fs: Any, path: str) -> str:
+    """Write a tiny object as a push does, read it back and remove it; return what was possible."""
     content = b"Written by ci/doctor.py; it can be deleted.\n"
     with tempfile.TemporaryDirectory() as folder:
         there, back = Path(folder, "there"), Path(folder, "back")
@@ -29,40 +39,39 @@ def round_trip(fs: object, path: str) -> str:
         fs.put_file(str(there), path)
         fs.get_file(path, str(back))
         if back.read_bytes() != content:
-            message = "the storage returned other bytes than were written"
-            raise OSError(message)
+            raise OSError("the storage returned other bytes than were written")
     try:
-        fs.remove(path)
+        fs.rm_file(path)
     except NotImplementedError:
-        return f"readable and writable (nothing can be deleted there: {OBJECT} remains)"
+        return f"readable and writable ({OBJECT} stays there, since DVC cannot delete it)"
     return "readable and writable"
 
 
 def reasons(error: BaseException | None) -> str:
-    """Return an error and all that led to it, one per line, from the outermost to the first."""
-    lines = []
+    """Return an error and all that led to it, one per line, from the last to the first."""
+    lines: list[str] = []
     while error is not None and len(lines) < 20:
-        lines.append(f"{type(error).__name__}: {error}")
+        lines.append(" ".join(f"{type(error).__name__}: {error}".split()))
         error = error.__cause__ or error.__context__
     return "\n".join(lines)
 
 
 def main() -> None:
     """Load the plugin, make a round trip, compare the cache with the remote."""
-    logging.disable()  # retries are logged as warnings; the doctor has its own words
-    step = "plugin"
+    logging.basicConfig(level=logging.DEBUG, handlers=[Retries()])
+    check = "Plugin"
     try:
         from dvc.repo import Repo
 
         with Repo() as repo:
             remote = repo.cloud.get_remote(NAME)
-            tell(step=step)
-            step = "storage"
-            tell(step=step, found=round_trip(remote.fs, remote.fs.join(remote.path, OBJECT)))
-            step = "pushed"
-            tell(step=step, status=repo.status(cloud=True))
-    except Exception as error:  # plugins raise whatever their library raises
-        tell(step=step, error=reasons(error))
+            tell(check)
+            check = "Storage"
+            tell(check, found=round_trip(remote.fs, remote.fs.join(remote.path, OBJECT)))
+            check = "Data pushed"
+            tell(check, status=repo.status(cloud=True))
+    except Exception as error:  # noqa: BLE001 - plugins raise whatever their library raises
+        tell(check, error=reasons(error))
 
 
 if __name__ == "__main__":

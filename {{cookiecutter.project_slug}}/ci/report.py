@@ -42,14 +42,11 @@ ROW_LIMITS = (
     20,
     5,
 )  # tried in turn until the report is short enough
-VISIBLE_ROWS = 25  # a longer table is folded
-VARIABLES = [
-    "baseline",
-    "metrics_diff_targets",
-    "tag_prefix",
-    "metrics_format",
-    "apply_command",
-]
+LONGEST_NUMBER = 30  # characters; a longer one is written with an exponent
+VISIBLE_ROWS = 25  # the rest of a longer table is folded
+FOLDED_FROM = 10  # metrics, so that the changed ones among them are seen at once
+RUN_ONLY = ("repro_targets", "dvc_pull", "time_limit")
+VARIABLES = [name for name in settings.VARIABLES if name not in RUN_ONLY]
 
 
 @dataclass
@@ -75,9 +72,18 @@ def shown(value: Any, style: Style) -> str:
         return "–"
     if not is_number(value):
         return code(value if isinstance(value, str) else json.dumps(value, default=str))
+    if isinstance(value, int) and abs(value) > sys.float_info.max:
+        return code(str(value))
     written = numeral.text(value, style.metrics_format)
+    if math.isfinite(value) and len(written) > LONGEST_NUMBER:
+        return f"{value:.6g}"
     vanished = value and math.isfinite(value) and not re.search("[1-9]", written)
     return f"{value:.2g}" if vanished else written
+
+
+def is_nan(value: float) -> bool:
+    """Tell whether it is NaN; an integer, which may be too large for a float, never is."""
+    return isinstance(value, float) and math.isnan(value)
 
 
 def change(value: Value, style: Style) -> str:
@@ -87,7 +93,7 @@ def change(value: Value, style: Style) -> str:
     if not value.changed:
         return ""
     delta = value.delta
-    if not delta or math.isnan(delta):
+    if not delta or is_nan(delta):
         return "changed"
     verdict = {1: " 🟢", -1: " 🔴", 0: ""}[direction(value.name) * (1 if delta > 0 else -1)]
     sign, arrow = ("+", "▲") if delta > 0 else ("-", "▼")
@@ -132,10 +138,12 @@ def name_of(snapshot: Snapshot) -> str:
 
 def heading(comparison: Comparison, run: Run) -> str:
     """Say what is compared with what, and what the reader must know before the numbers."""
-    head, baseline = name_of(comparison.head), comparison.baseline
-    against = f"{head} compared with {name_of(baseline)}" if baseline else head
-    produced = " and the results of this run, not committed yet" if comparison.results else ""
-    lines = [f"## Run report\n\n{against}{produced}"]
+    said = name_of(comparison.head)
+    if comparison.results:
+        said += ", with the results of this run,"
+    if comparison.baseline:
+        said += f" compared with {name_of(comparison.baseline)}"
+    lines = [f"## Run report\n\n{said.removesuffix(',')}"]
     lines += [f"> ⚠️ {note}" for note in comparison.warnings + run.notes]
     return "\n\n".join(lines)
 
@@ -150,35 +158,36 @@ def failure(run: Run) -> str:
 
 
 def metrics(comparison: Comparison, style: Style) -> str:
-    """Compare the metrics; where they are many, unchanged ones are left out first."""
+    """Compare the metrics, unchanged ones folded where there are many, and left out first."""
     values = comparison.metrics
     if not values:
         return "### Metrics\n\nThere are none: no stage of `dvc.yaml` has written `metrics:` yet."
-    baseline = comparison.baseline.sha[:7] if comparison.baseline else ""
+    if not comparison.baseline:
+        values, left_out = cut(values, style.rows, "metrics", "dvc metrics show")
+        rows = [[code(v.path), code(v.name), shown(v.new, style)] for v in values]
+        body = listed(["Path", "Metric", "Value"], rows, (2,), "metrics")
+        return f"### Metrics\n\n{body}{left_out}"
     if len(values) > style.rows:
         values = sorted(values, key=lambda value: not value.changed)
-    command = f"dvc metrics diff --all {baseline}" if baseline else "dvc metrics show"
+    command = f"dvc metrics diff --all {comparison.baseline.sha[:7]}"
     values, left_out = cut(values, style.rows, "metrics", command)
-    if not baseline:
-        rows = [[code(v.path), code(v.name), shown(v.new, style)] for v in values]
-        return (
-            "### Metrics\n\n"
-            + listed(["Path", "Metric", "Value"], rows, (2,), "metrics")
-            + left_out
-        )
-    rows = [
-        [
-            code(v.path),
-            code(v.name),
-            shown(v.old, style),
-            shown(v.new, style),
-            change(v, style),
-        ]
-        for v in values
-    ]
-    body = listed(["Path", "Metric", "Old", "New", "Change"], rows, (2, 3, 4), "metrics")
-    legend = "\n\n🟢 better · 🔴 worse" if any("🟢" in r[4] or "🔴" in r[4] for r in rows) else ""
-    return f"### Metrics\n\n{body}{legend}{left_out}"
+    fold = len(values) > FOLDED_FROM and not all(value.changed for value in values)
+    headers, right = ["Path", "Metric", "Old", "New", "Change"], (2, 3, 4)
+    rows = [metric_row(value, style) for value in values if value.changed or not fold]
+    parts = [listed(headers, rows, right, "metrics") if rows else "No metric changed."]
+    if any("🟢" in row[4] or "🔴" in row[4] for row in rows):
+        parts.append("🟢 better · 🔴 worse")
+    if fold:
+        rows = [metric_row(value, style)[:3] for value in values if not value.changed]
+        unchanged = table(["Path", "Metric", "Value"], rows, (2,))
+        parts.append(folded(f"{len(rows):,} unchanged metrics", unchanged))
+    return "### Metrics\n\n" + "\n\n".join(parts) + left_out
+
+
+def metric_row(value: Value, style: Style) -> list[str]:
+    """Write a metric on both sides."""
+    sides = [shown(value.old, style), shown(value.new, style)]
+    return [code(value.path), code(value.name), *sides, change(value, style)]
 
 
 def params(comparison: Comparison, style: Style) -> str:
@@ -231,8 +240,6 @@ def data(comparison: Comparison, style: Style) -> str:
             for file in files
         ]
         parts += [folded(f"Files: {total}", "\n".join(lines) + left_out)]
-    else:
-        parts += [f"In all: {total}."]
     if comparison.unlisted:
         folders = ", ".join(code(path) for path in comparison.unlisted[:10])
         parts.append(
@@ -269,8 +276,8 @@ def experiments(comparison: Comparison, style: Style, tag_prefix: str) -> str:
 
 def best(values: list[Any], better: int) -> list[int]:
     """Return the positions of the best value, where one knows which way is better."""
-    numbers = [value for value in values if is_number(value) and not math.isnan(value)]
-    if not better or not numbers:
+    numbers = [value for value in values if is_number(value) and not is_nan(value)]
+    if not better or len(numbers) < 2:
         return []
     goal = max(numbers) if better > 0 else min(numbers)
     return [row for row, value in enumerate(values) if is_number(value) and value == goal]
@@ -323,7 +330,7 @@ def write(chosen: argparse.Namespace, run: Run) -> None:
         DvcException, OSError: the metadata cannot be read or the report not written.
     """
     comparison = compare(chosen.baseline, chosen.metrics_diff_targets, chosen.tag_prefix)
-    unfinished = REPORT.with_suffix(".md.tmp")
+    unfinished = Path(".dvc/tmp", REPORT)
     unfinished.write_text(render(comparison, chosen, run), encoding="utf-8")
     unfinished.replace(REPORT)
 

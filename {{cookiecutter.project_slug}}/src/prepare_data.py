@@ -147,7 +147,7 @@ def check_leakage(table: pd.DataFrame, train: pd.Index, test: pd.Index) -> None:
 def prepare(
     table: pd.DataFrame, target: str, test_size: float, drop_duplicates: bool, seed: int
 ) -> dict[str, np.ndarray]:
-    """Return X_train and X_test (float64, rows × features), y_train and y_test (one per row)."""
+    """Return X_train and X_test (float64, rows by features), y_train and y_test (one per row)."""
     if target not in table:
         columns = ", ".join(str(name) for name in table.columns[:20])
         raise DataError(f"there is no column {target!r} (prepare.target); there are: {columns}.")
@@ -161,8 +161,8 @@ def prepare(
     return {
         "X_train": X.loc[train].to_numpy(),
         "X_test": X.loc[test].to_numpy(),
-        "y_train": y.loc[train].to_numpy(),
-        "y_test": y.loc[test].to_numpy(),
+        "y_train": np.array(y.loc[train].tolist()),
+        "y_test": np.array(y.loc[test].tolist()),
     }
 
 
