@@ -63,6 +63,7 @@ class GitLab:
         sha = self.project.git("rev-parse", "HEAD")
         event = {
             "CI_PIPELINE_SOURCE": "merge_request_event",
+            "CI_COMMIT_REF_NAME": "change",
             "CI_MERGE_REQUEST_IID": "7",
             "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME": "change",
             "CI_MERGE_REQUEST_SOURCE_BRANCH_SHA": sha,

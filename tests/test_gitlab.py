@@ -75,7 +75,7 @@ def test_a_refused_comment_leaves_the_artifact(gitlab: GitLab) -> None:
     change(gitlab)
     done = gitlab.merge_request(CML="refused")
     assert done.jobs == PASSED, done.log
-    assert "The report was not posted: 403" in done.log, print(done.log)
+    assert "The report was not posted: 403" in done.log
 
 
 def test_results_are_committed_and_released_where_asked(gitlab: GitLab) -> None:
