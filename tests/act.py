@@ -131,6 +131,7 @@ class GitHub:
             "act", name, "--workflows", store / "cml.yml", "--eventpath", store / "event.json", "--json",
             "--platform", "ubuntu-24.04=-self-hosted", "--secret-file", store / "secrets",
             "--no-skip-checkout", "--action-offline-mode", "--no-cache-server", "--rm",
+            "--insecure-secrets",  # GitHub hides the values that it knows in its log; see them all
             *(f"--local-repository={action}={STAND_INS / stand_in}" for action, stand_in in set(used)),
             *(f"--env={key}={value}" for key, value in steps.items()),
             *(f"--var={key}={value}" for key, value in (variables or {}).items()),

@@ -1,7 +1,7 @@
 """The answers a user can give, read from cookiecutter.json: a value added there is tested."""
 
 import json
-from itertools import combinations
+from itertools import combinations, product
 
 from allpairspy import AllPairs
 from conftest import TEMPLATE
@@ -13,6 +13,7 @@ CHOICES: dict[str, list[str]] = {
     for name, values in QUESTIONS.items()
     if isinstance(values, list) and name[0] != "_"
 }
+OIDC = {"remote": "s3", "credentials": "oidc"}  # answers that go together
 
 
 def possible(answers: dict[str, str]) -> bool:
@@ -28,7 +29,7 @@ def each_value() -> list[dict[str, str]]:
     """Return a few combinations that hold every value of every answer at least once."""
     count = max(map(len, CHOICES.values()))
     cases = [{name: v[i % len(v)] for name, v in CHOICES.items()} for i in range(count)]
-    oidc = {name: v[0] for name, v in CHOICES.items()} | {"remote": "s3", "credentials": "oidc"}
+    oidc = {name: v[0] for name, v in CHOICES.items()} | OIDC
     return [
         *(case if possible(case) else case | {"credentials": "secrets"} for case in cases),
         oidc,
@@ -43,7 +44,16 @@ def each_pair() -> list[dict[str, str]]:
         return possible(dict(zip(several, row, strict=False)))
 
     rows = AllPairs(several.values(), filter_func=meets)
-    return [dict(zip(several, row, strict=True)) for row in rows]
+    cases = [dict(zip(several, row, strict=True)) for row in rows]
+    default = {name: values[0] for name, values in several.items()}
+    for names in combinations(
+        several, 2
+    ):  # what AllPairs gave up on, since some do not go together
+        for pair in product(*(several[name] for name in names)):
+            met = dict(zip(names, pair, strict=True))
+            if possible(met) and not any(met.items() <= case.items() for case in cases):
+                cases.append(next(c for c in (default | met, default | OIDC | met) if possible(c)))
+    return cases
 
 
 def pairs_of(answers: dict[str, str]) -> set[tuple[tuple[str, str], ...]]:

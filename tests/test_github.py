@@ -1,11 +1,14 @@
 """Promise: the generated GitHub workflow does what it says, for every event that starts it."""
 
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from act import GitHub, Run
 from conftest import BakedProject, run
+from servers import clouds
+from servers.running import Server
 from tiny import bake_tiny, commit, metrics, reproduce, write
 
 pytestmark = pytest.mark.slow
@@ -241,3 +244,76 @@ def test_a_pull_request_cannot_bring_the_script_that_has_the_token(github: GitHu
     assert_green(done)
     assert "I have the token" not in done.log
     assert "accuracy" in done.comment["text"]
+
+
+@pytest.fixture
+def s3(tmp_path: Path) -> Iterator[Server]:
+    """A bucket, and a user whose keys are in no other place."""
+    with clouds.s3(tmp_path) as server:
+        yield server
+
+
+@pytest.fixture
+def with_secrets(
+    s3: Server, tmp_path: Path, environments: Callable[[str], Path]
+) -> tuple[GitHub, dict[str, str]]:
+    """A repository whose project keeps its data in the bucket, and its secrets."""
+    project = bake_tiny(
+        *(tmp_path / "baked", environments("s3")),
+        **{"remote": "s3", "remote_url": s3.url, "remote_endpoint": s3.endpoint},
+    )
+    project.run("dvc", "--version")
+    return GitHub(project, tmp_path), s3.secrets
+
+
+def places_with(value: str, github: GitHub, done: Run) -> set[str]:
+    """Return where a secret can be read after a run."""
+    with zipfile.ZipFile(done.artifact) as archive:
+        artifact = b"".join(archive.read(name) for name in archive.namelist()).decode()
+    places = {
+        "log": done.log,
+        "summary": str(done.summary),
+        "artifact": artifact,
+        "comment": str(done.calls),
+        "commits": run("git", "log", "--all", "--patch", "--format=fuller", cwd=github.bare).stdout,
+    }
+    return {place for place, text in places.items() if value in text}
+
+
+def test_secrets_reach_the_storage_and_nothing_else(with_secrets) -> None:
+    github, secrets = with_secrets
+    change(github)
+    done = github.push(secrets=secrets, variables={"COMMIT_RESULTS": "true", "TAG_PREFIX": "exp-"})
+    assert_green(done)
+    assert "pushed" in done.log
+    assert github.head("refs/tags") != ""
+    for value in secrets.values():
+        assert places_with(value, github, done) == set()
+
+
+def test_a_secret_that_leaks_would_be_found(with_secrets) -> None:
+    """The control of the test above: a stage that gives its secrets away."""
+    github, secrets = with_secrets
+    leak = "import os\nkey = os.environ['AWS_SECRET_ACCESS_KEY']\nprint(key)\n"
+    code = (github.project.path / "tiny.py").read_text().replace('"y": 1', '"y": key')
+    write(github.project, {"tiny.py": leak + code})
+    commit(github.project, "Leak")
+    done = github.push(secrets=secrets, variables={"COMMIT_RESULTS": "true"})
+    found = places_with(secrets["AWS_SECRET_ACCESS_KEY"], github, done)
+    assert found >= {"log", "artifact", "commits"}
+
+
+def test_a_missing_secret_is_named(with_secrets) -> None:
+    github, secrets = with_secrets
+    done = github.push(secrets={"AWS_ACCESS_KEY_ID": secrets["AWS_ACCESS_KEY_ID"]})
+    assert done.jobs == {"run": "failure"}, done.log
+    assert "AWS_SECRET_ACCESS_KEY is not set" in done.log
+
+
+def test_a_fork_runs_without_the_secrets(with_secrets) -> None:
+    github, _ = with_secrets
+    github.project.git("push", "--quiet", "origin", "HEAD:refs/heads/main")
+    change(github)
+    done = github.pull_request(fork=True)
+    assert done.jobs == {"run": "success"}, done.log
+    assert "Nothing was pulled or" in done.summary["run"]

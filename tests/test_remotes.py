@@ -48,9 +48,7 @@ def dvc(
 ) -> subprocess.CompletedProcess[str]:
     """Run DVC with the server's secrets, brought to it by the project's own `ci/remote.py`."""
     env = server.environment | server.secrets | changed
-    return project.run(
-        "python", "-c", WITH_CREDENTIALS, "dvc", *arguments, check=check, env=env
-    )
+    return project.run("python", "-c", WITH_CREDENTIALS, "dvc", *arguments, check=check, env=env)
 
 
 def doctor(project: BakedProject, server: Server, **changed: str) -> dict[str, dict]:
