@@ -56,8 +56,8 @@ def problems(answers: dict[str, Any]) -> Iterator[str]:
             f" for example https://minio.example.com:9000; it was {endpoint!r}."
         )
     if answers["credentials"] == "oidc" and (answers["ci"] == "bitbucket" or not spec["oidc"]):
-        able = ", ".join(name for name, other in answers["_remotes"].items() if other["oidc"])
-        yield f"credentials=oidc is for {able} on github or gitlab, for example ci=github remote=s3."
+        able = [name for name, other in answers["_remotes"].items() if other["oidc"]]
+        yield f"credentials=oidc needs ci=github or gitlab and, for example, remote={able[0]}."
 
 
 if __name__ == "__main__":
