@@ -57,7 +57,7 @@ def problems(answers: dict[str, Any]) -> Iterator[str]:
         )
     if answers["credentials"] == "oidc" and (answers["ci"] == "bitbucket" or not spec["oidc"]):
         able = [name for name, other in answers["_remotes"].items() if other["oidc"]]
-        yield f"credentials=oidc needs ci=github or gitlab and, for example, remote={able[0]}."
+        yield f"credentials=oidc is for {able} and ci=github or gitlab, such as remote={able[0]}."
 
 
 if __name__ == "__main__":
