@@ -31,7 +31,7 @@ for remote in REMOTES:
     for ci in CHOICES["ci"]:
         answers = {"credentials": "oidc", "remote": remote, "ci": ci}
         if not possible(answers):
-            REFUSED[f"oidc for {remote} on {ci}"] = (answers, "such as remote=s3")
+            REFUSED[f"oidc for {remote} on {ci}"] = (answers, "such as remote=")
 for remote, spec in REMOTES.items():
     if spec["endpoint"]:
         REFUSED[f"{remote} endpoint"] = (
