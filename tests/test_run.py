@@ -1,0 +1,415 @@
+"""`ci/run.py`: one run anywhere. Each test runs it on a real history, most of them against S3."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import histories
+import psutil
+import pytest
+import yaml
+from histories import Project, S3Server
+
+ALL_STAGES = ["sample", "prepare", "train", "evaluate"]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[S3Server]:
+    """S3 on loopback that counts what is asked of it."""
+    with histories.s3_server() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def laptop_once(tmp_path_factory: pytest.TempPathFactory, server: S3Server) -> Project:
+    """A laptop that has run the pipeline and pushed everything, made once."""
+    keys = dict.fromkeys(histories.SECRETS, "test-secret")
+    project = histories.new_project(tmp_path_factory.mktemp("once") / "laptop", "s3", **keys)
+    histories.set_remote(project, "s3://bucket/once", server.endpoint)
+    project.dvc("repro")
+    project.commit("Run the pipeline")
+    project.dvc("push", "--run-cache")
+    return project
+
+
+@pytest.fixture
+def laptop(tmp_path: Path, laptop_once: Project, server: S3Server) -> Project:
+    """A laptop that has run the pipeline and pushed everything, in a state of its own."""
+    server.hold = ""
+    server.held.clear()
+    server.released.clear()
+    keys = dict.fromkeys(histories.SECRETS, "test-secret")
+    project = Project(tmp_path / "laptop", **keys)
+    shutil.copytree(laptop_once.root, project.root, symlinks=True)
+    return project
+
+
+def checksums(project: Project, stage: str) -> set[str]:
+    """Return the checksums of a stage's outputs, with the files in a folder."""
+    lock = yaml.safe_load((project.root / "dvc.lock").read_text())
+    found = set()
+    for out in lock["stages"][stage]["outs"]:
+        found.add(out["md5"])
+        if out["md5"].endswith(".dir"):
+            listing = project.root / ".dvc/cache/files/md5" / out["md5"][:2] / out["md5"][2:]
+            found |= {entry["md5"] for entry in json.loads(listing.read_text())}
+    return found
+
+
+@pytest.mark.slow
+def test_only_what_changed_is_fetched(laptop: Project, tmp_path: Path, server: S3Server) -> None:
+    """Nothing changed: no data. Only training changed: its inputs, and nothing else."""
+    clone = histories.clone(laptop, tmp_path / "clone", CI="true")
+    server.requests.clear()
+    done = clone.script("run")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert server.data_requests("GET") == server.data_requests("PUT") == []
+    assert clone.stages_run() == []
+    assert "$ dvc repro --pull --allow-missing" in done.stdout
+
+    clone.write(
+        "train.py",
+        histories.FILES["train.py"].replace("rows =", "number_of_rows = rows ="),
+    )
+    clone.commit()
+    done = clone.script("run", baseline="HEAD~1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert clone.stages_run() == ["train"]  # the same model came of it: nothing to evaluate
+    assert set(server.data_requests("GET")) == checksums(laptop, "prepare")
+
+    clone.set_rate(0.7)
+    clone.commit()
+    server.requests.clear()
+    assert clone.script("run", baseline="HEAD~1").returncode == 0
+    assert clone.stages_run() == ["train", "evaluate"]
+    assert set(server.data_requests("GET")) <= checksums(laptop, "prepare")  # listings only
+    assert all(name.endswith(".dir") for name in server.data_requests("GET"))
+    assert set(server.data_requests("PUT")) == checksums(clone, "train")
+    assert f"{0.7 / 0.9:.7f}" in clone.report
+
+
+@pytest.mark.slow
+def test_a_result_pushed_from_a_laptop_is_not_trained_again(
+    laptop: Project, tmp_path: Path
+) -> None:
+    """The laptop commits its parameters only; CI finds the model by the run cache."""
+    laptop.set_rate(0.8)
+    assert laptop.script("run").returncode == 0
+    assert laptop.stages_run() == ["train", "evaluate"]
+    laptop.git("checkout", "--", "dvc.lock", "metrics.json")
+    laptop.commit("Change the rate")
+    clone = histories.clone(laptop, tmp_path / "clone", CI="true")
+    done = clone.script("run", baseline="HEAD~1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert clone.stages_run() == ["evaluate"]  # its metrics are in Git, not in the run cache
+    assert clone.metrics == laptop.metrics or clone.metrics["accuracy"] == 0.8 / 0.9
+    assert f"{0.8 / 0.9:.7f}" in clone.report
+
+
+@pytest.mark.slow
+def test_a_fork_has_no_secrets(laptop: Project, tmp_path: Path, server: S3Server) -> None:
+    """It asks nothing of the remote, makes again what it can, and reports; CI stays green."""
+    empty = dict.fromkeys(histories.SECRETS, "")
+    fork = histories.clone(laptop, tmp_path / "fork")
+    fork.env |= empty | {"CI": "true"}
+    fork.set_rate(0.6)
+    fork.commit()
+    server.requests.clear()
+    done = fork.script("run", baseline="HEAD~1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert server.requests == []
+    assert "train" in fork.stages_run()
+    assert f"{0.6 / 0.9:.7f}" in fork.report
+    assert "`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`. Nothing was pulled" in fork.report
+
+    # the same with own data, which nobody can make again
+    own = histories.clone(laptop, tmp_path / "own")
+    own.env |= empty | {"CI": "true"}
+    pipeline = histories.PIPELINE
+    start, end = pipeline.index("  sample:"), pipeline.index("  prepare:")
+    own.write("dvc.yaml", pipeline[:start] + pipeline[end:])
+    own.write("data/source/a.csv", "1\n2\n")
+    own.dvc("add", "--quiet", "data/source")
+    shutil.rmtree(own.root / "data" / "source")
+    shutil.rmtree(own.root / ".dvc" / "cache")
+    own.commit()
+    done = own.script("run", baseline="HEAD~1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "needs data that is only in the remote" in own.report
+    assert own.stages_run() == []
+
+
+@pytest.mark.slow
+def test_a_failed_stage_is_named_with_the_end_of_its_log(laptop: Project) -> None:
+    """What had worked before it is pushed; a secret in the log does not reach the report."""
+    laptop.write(
+        "train.py",
+        "import os\nfor n in range(500): print('line', n)\n"
+        "print('key is', os.environ['AWS_SECRET_ACCESS_KEY'])\nraise SystemExit('no `convergence`')\n",
+    )
+    done = laptop.script("run")
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "$ dvc push --run-cache" in done.stdout
+    assert "### ❌ Stage `train` failed" in laptop.report
+    assert "no `convergence`" in laptop.report
+    assert "line 499" in laptop.report
+    assert "line 12\n" not in laptop.report
+    assert "key is ***" in laptop.report
+    assert "test-secret" not in laptop.report
+
+
+@pytest.mark.slow
+def test_a_remote_that_never_answers(laptop: Project) -> None:
+    """A sentence within the limit, the run goes on with what is here, and the report is written."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts by its backlog, never answers
+        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        histories.set_remote(laptop, "s3://bucket/once", endpoint)
+        laptop.set_rate(0.6)
+        done = laptop.script("run", "--time-limit", "3", baseline="HEAD")
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert "The remote failed while pulling: it did nothing for 3 s" in laptop.report
+    assert laptop.stages_run() == ["train", "evaluate"]
+    assert f"{0.6 / 0.9:.7f}" in laptop.report
+
+
+@pytest.mark.slow
+def test_a_remote_that_refuses(laptop: Project) -> None:
+    """DVC's own reason is in the report, and the exit code is that of the remote."""
+    config = laptop.root / ".dvc" / "config"
+    config.write_text(config.read_text().replace("bucket/once", "no-such-bucket/once"))
+    done = laptop.script("run", "--baseline", "HEAD", "--dvc-pull", "data/source")
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert "bucket does not exist" in laptop.report
+
+
+@pytest.mark.slow
+def test_data_that_was_never_pushed_is_made_again(laptop: Project, tmp_path: Path) -> None:
+    """With an empty remote, the stages that lead to what is needed run again, and are pushed."""
+    clone = histories.clone(laptop, tmp_path / "clone", CI="true")
+    config = clone.root / ".dvc" / "config"
+    config.write_text(config.read_text().replace("bucket/once", f"bucket/{tmp_path.name}"))
+    clone.set_rate(0.6)
+    done = clone.script("run")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert set(clone.stages_run()) >= {"prepare", "train", "evaluate"}
+    fresh = histories.clone(clone, tmp_path / "fresh")
+    fresh.git("pull", "--quiet")
+    shutil.copy(clone.root / "dvc.lock", fresh.root)
+    shutil.copy(config, fresh.root / ".dvc" / "config")
+    fresh.dvc("pull", "models/model.json")
+    assert json.loads((fresh.root / "models/model.json").read_text())["rate"] == 0.6
+
+
+@pytest.mark.slow
+def test_a_local_remote_of_another_machine(tmp_path: Path) -> None:
+    """On a hosted runner nothing is pulled or pushed, the report says so, and the run is green."""
+    project = histories.new_project(tmp_path / "project")
+    histories.set_remote(project, "../storage")
+    done = project.script("run", CI="true")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert project.stages_run() == ALL_STAGES
+    assert "which this machine does not have: nothing was pulled or pushed" in project.report
+    assert "no baseline" in project.report or "this very commit" in project.report
+    assert not (tmp_path / "storage").exists()
+
+    done = project.script("run")  # on a laptop the folder is made by the first push
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert list((tmp_path / "storage").rglob("*.dir"))
+    assert project.stages_run() == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        (
+            {"repro_targets": "trian"},
+            "the stages are: sample, prepare, train, evaluate",
+        ),
+        ({"repro_targets": "--force"}, "'--force' is not a stage"),
+        ({"repro_targets": "train,,"}, "empty entry"),
+        ({"dvc_pull": "data/nothing"}, "allowed are: data/source, data/raw"),
+        ({"metrics_diff_targets": "scores.json"}, "they are: metrics.json"),
+        ({"baseline": "no-such-branch"}, "'no-such-branch' is not a commit"),
+        ({"baseline": "--all"}, "'--all' is not a commit"),
+        ({"metrics_format": "%d"}, "not a numeral.js pattern such as"),
+        ({"tag_prefix": "exp ..~"}, "Git accepts no tag that begins with"),
+        ({"commit_results": "perhaps"}, "neither 'true' nor 'false'"),
+        ({"time_limit": "soon"}, "whole number of seconds"),
+    ],
+)
+def test_bad_input_is_one_sentence(
+    laptop_once: Project, variables: dict[str, str], sentence: str
+) -> None:
+    """Whether it is a variable or a flag; nothing is run or written."""
+    before = laptop_once.git("status", "--porcelain")
+    ((name, value),) = variables.items()
+    for done in (
+        laptop_once.script("run", **variables),
+        laptop_once.script("run", f"--{name.replace('_', '-')}={value}", **{name: "-"}),
+    ):
+        assert done.returncode == 2, done.stdout + done.stderr
+        assert sentence in done.stderr
+        assert "Traceback" not in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
+        assert "$ dvc" not in done.stdout
+    assert laptop_once.git("status", "--porcelain") == before
+    assert not (laptop_once.root / "report.md").exists()
+
+
+def test_help_explains_every_variable(laptop_once: Project) -> None:
+    """Each flag of `--help` has its default and the name of its variable."""
+    text = " ".join(laptop_once.script("run", "--help").stdout.split())
+    for name in (
+        "baseline",
+        "repro_targets",
+        "metrics_diff_targets",
+        "tag_prefix",
+        "dvc_pull",
+    ):
+        assert f"--{name.replace('_', '-')} VALUE" in text
+        assert f"variable: {name}" in text
+    assert "default: 0[.][0000000]; variable: metrics_format" in text
+
+
+@pytest.mark.slow
+def test_skips(laptop: Project, server: S3Server) -> None:
+    """`-` leaves a step out, an empty variable is unset, and `[ci skip]` skips everything."""
+    laptop.set_rate(0.6)
+    server.requests.clear()
+    empty = dict.fromkeys(("baseline", "tag_prefix", "metrics_format", "commit_results"), "")
+    done = laptop.script("run", repro_targets="-", dvc_pull="-", **empty)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "dvc repro" not in done.stdout
+    assert "dvc pull" not in done.stdout
+    assert laptop.stages_run() == []
+    done = laptop.script("run", "--dvc-pull=-", "--repro-targets=train")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "$ dvc repro --allow-missing train" in done.stdout
+    assert laptop.stages_run() == ["train"]
+    laptop.commit("Try something [skip ci]")
+    done = laptop.script("run")
+    assert done.returncode == 0
+    assert "[ci skip] or [skip ci]: nothing is run" in done.stdout
+    assert "$ dvc" not in done.stdout
+
+
+@pytest.mark.slow
+def test_a_report_that_cannot_be_written(laptop: Project) -> None:
+    """It has an exit code of its own."""
+    (laptop.root / "report.md").mkdir()
+    done = laptop.script("run")
+    assert done.returncode == 5, done.stdout + done.stderr
+    assert "the report could not be written" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_damaged_cache_is_found_named_and_fetched_again(laptop: Project) -> None:
+    """A flipped byte, with the file's time and mode put back as they were."""
+    assert laptop.script("run").returncode == 0
+    (checksum,) = checksums(laptop, "train")
+    cached = laptop.root / ".dvc/cache/files/md5" / checksum[:2] / checksum[2:]
+    good, stat = cached.read_bytes(), cached.stat()
+    cached.chmod(0o644)
+    cached.write_bytes(bytes([good[0] ^ 1]) + good[1:])
+    cached.chmod(stat.st_mode)
+    os.utime(cached, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    done = laptop.script("run")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "`models/model.json` was damaged and has been removed and fetched again" in laptop.report
+    assert cached.read_bytes() == good
+    assert laptop.stages_run() == []
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+    """Wait until a condition holds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="kills a POSIX process group")
+@pytest.mark.parametrize("orphan", [False, True], ids=["all killed", "DVC goes on alone"])
+def test_killed_while_reproducing(laptop: Project, orphan: bool) -> None:
+    """The next run ends what is left of the first, completes, and gives the same results."""
+    laptop.set_rate(0.6)
+    slow = histories.FILES["train.py"] + "\nif 'SLOW' in os.environ: time.sleep(60)\n"
+    laptop.write("train.py", slow)
+    running = laptop.start(SLOW="1")
+    wait_for(laptop.stages_log.exists)
+    second = laptop.script("run")
+    assert second.returncode == 7, second.stdout + second.stderr
+    assert "another run is going on in this checkout" in second.stderr
+    dvc = psutil.Process(running.pid).children()
+    if orphan:
+        os.kill(running.pid, signal.SIGKILL)
+    else:
+        os.killpg(running.pid, signal.SIGKILL)
+    running.wait(30)
+    done = laptop.script("run", baseline="HEAD")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not any(process.is_running() for process in dvc)
+    assert laptop.metrics["accuracy"] == 0.6 / 0.9
+    assert f"{0.6 / 0.9:.7f}" in laptop.report
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="kills a POSIX process group")
+@pytest.mark.parametrize("moment", ["GET /bucket/once/files/md5", "PUT /bucket/once/files/md5"])
+def test_killed_while_pulling_or_pushing(
+    laptop: Project, tmp_path: Path, server: S3Server, moment: str
+) -> None:
+    """The next run completes, and the remote then has what a fresh clone needs."""
+    clone = histories.clone(laptop, tmp_path / "clone", CI="true")
+    clone.set_rate(0.1 + len(moment) / 1000 + (0.01 if "PUT" in moment else 0))
+    server.hold = moment
+    running = clone.start()
+    assert server.held.wait(60)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait(30)
+    server.hold = ""
+    server.released.set()
+    done = clone.script("run")
+    assert done.returncode == 0, done.stdout + done.stderr
+    shutil.rmtree(clone.root / "models")
+    shutil.rmtree(clone.root / ".dvc" / "cache")
+    clone.dvc("pull", "models/model.json")
+    rate = json.loads((clone.root / "models/model.json").read_text())["rate"]
+    assert clone.metrics["accuracy"] == rate / 0.9
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="kills a POSIX process group")
+def test_killed_while_reporting(laptop: Project) -> None:
+    """There is no half report, and the next run writes a whole one."""
+    running = laptop.start()
+    for line in running.stdout or ():
+        if line.startswith("$ python ci/report.py"):
+            os.killpg(running.pid, signal.SIGKILL)
+            break
+    running.wait(30)
+    assert not (laptop.root / "report.md").exists()
+    assert laptop.script("run").returncode == 0
+    assert laptop.report.startswith("## Run report")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("content", ["", '{"write": {"/x": {"pid": PID, "cmd": "dvc repro"}}}'])
+def test_locks_that_a_kill_left_behind(laptop: Project, content: str) -> None:
+    """DVC's list of paths in use, cut short, or naming a process number that is used again."""
+    with subprocess.Popen(["sleep", "60"]) as other:  # not DVC, though it has that number
+        lock = content.replace("PID", str(other.pid)).replace("/x", str(laptop.root / "models"))
+        (laptop.root / ".dvc" / "tmp").mkdir(exist_ok=True)
+        (laptop.root / ".dvc" / "tmp" / "rwlock").write_text(lock)
+        laptop.set_rate(0.6)
+        done = laptop.script("run")
+        other.kill()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert laptop.stages_run() == ["train", "evaluate"]

@@ -1,0 +1,87 @@
+"""The remote of this project: which secrets it needs, and how they reach DVC."""
+
+import base64
+import binascii
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+NAME = "storage"  # what the remote is called in .dvc/config
+
+
+def spec() -> dict:
+    """Return what `remote.json` says about the kind of remote, its secrets and the CI provider."""
+    return json.loads(Path(__file__).with_name("remote.json").read_text(encoding="utf-8"))
+
+
+def missing() -> list[str]:
+    """Return the names of the required secrets that the environment lacks or has empty.
+
+    CI providers pass a secret that is not set as an empty variable. On your own machine a secret
+    may also lie in `.dvc/config.local` or where the storage's own tools keep it.
+    """
+    required = [secret["name"] for secret in spec()["secrets"] if secret["required"]]
+    return [name for name in required if not os.environ.get(name)]
+
+
+@contextmanager
+def credentials() -> Iterator[dict[str, str]]:
+    """Make the secrets of the environment reach DVC, and take them back at the end.
+
+    Yields:
+        The environment for DVC's processes. A secret `via` "env" stays in it. One `via` "file"
+        becomes a file that only this user can read, outside the checkout. One that DVC takes as
+        an `option` goes to `.dvc/config.local`, which Git ignores, and not into the environment.
+
+    """
+    environment, options = dict(os.environ), {}
+    with tempfile.TemporaryDirectory(prefix="dvc-") as folder:
+        for secret in spec()["secrets"]:
+            name, option = secret["name"], secret["option"]
+            value = environment.pop(name, "")
+            if value and secret["via"] == "file":
+                value = str(private_file(Path(folder, name.lower()), value))
+            if value and option:
+                options[option] = value
+            elif value:
+                environment[name] = value
+        with local_options(options):
+            yield environment
+
+
+def private_file(path: Path, value: str) -> Path:
+    """Write a secret, given as it is or as one line of base64; one that is a path stays there."""
+    if len(value) < 1024 and Path(value).is_file():
+        return Path(value).resolve()
+    try:
+        value = base64.b64decode(value, validate=True).decode()
+    except (binascii.Error, ValueError):
+        pass  # a key or JSON as it is: neither is base64
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="utf-8") as file:
+        file.write(value.rstrip("\n") + "\n")
+    return path
+
+
+@contextmanager
+def local_options(options: dict[str, str]) -> Iterator[None]:
+    """Set options of the remote as `dvc remote modify --local` does, and undo it at the end."""
+    if not options:
+        yield
+        return
+    from dvc.config import Config  # not needed where no secret is an option
+
+    path = Path(".dvc", "config.local")
+    before = path.read_bytes() if path.exists() else None
+    try:
+        path.touch(mode=0o600)
+        with Config(dvc_dir=".dvc").edit("local") as config:
+            config.setdefault("remote", {}).setdefault(NAME, {}).update(options)
+        yield
+    finally:
+        if before is not None:
+            path.write_bytes(before)
+        else:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,347 @@
+"""Pull, reproduce, push, report: what CI runs, and anyone can run at home with the same result.
+
+    python ci/run.py --baseline HEAD~1
+
+It writes `report.md` and changes `dvc.lock`, metrics and plots in this checkout, but commits, tags
+and posts nothing: in CI a later job does that, with rights that this one, which runs the project's
+code, must not have. That job reads `commit_results` and `tag_prefix`, which are only checked here.
+
+Data is fetched only for stages that have to run. Without the remote (no secrets on a fork's pull
+request, a folder of another machine) the run uses what is here and what it can make again.
+
+Exit codes:
+    0  done, or skipped by `[ci skip]`
+    2  a malformed flag or variable, an unknown target or baseline: nothing was run
+    3  a stage failed
+    4  the remote failed
+    5  the report could not be written
+    7  another run is going on in this checkout
+"""
+
+import argparse
+import json
+import os
+import re
+import signal
+import sys
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import process
+import psutil
+import remote
+import report
+import settings
+from comparison import Output, check_targets, find_baseline, git, read_outputs
+from dvc.exceptions import DvcException
+from dvc.repo import Repo
+from filelock import FileLock, Timeout
+from markup import code
+from verify import remove_damaged
+
+LOCK = Path(".dvc/tmp/ci-run.lock")  # held by the operating system: it cannot outlive its process
+CHILD = Path(".dvc/tmp/ci-process.json")  # the DVC process of the run that is going on
+VARIABLES = [*settings.VARIABLES]
+NOTHING = ["-"]
+SKIP = re.compile(r"\[(ci skip|skip ci)\]", re.IGNORECASE)
+FAILED_STAGE = re.compile(r"failed to reproduce '([^']+)'")
+LOG_LINES = 60
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[^\n]*\r(?=[^\n])")  # colours, overwritten progress
+
+
+@dataclass
+class Session:
+    """One run: how it reaches the remote, and what the report and the exit code will say."""
+
+    settings: argparse.Namespace
+    environment: dict[str, str]
+    no_remote: str  # why the remote is not used, as a sentence; empty where it is
+    run: report.Run = field(default_factory=report.Run)
+    stage_failed: bool = False
+    remote_failed: bool = False
+
+    def dvc(self, *arguments: str) -> process.Done:
+        """Run a DVC command, remembered so that a run after a crash can end it."""
+        return process.dvc([*arguments], self.environment, self.settings.time_limit, remember_child)
+
+    def note(self, sentence: str) -> None:
+        """Print a Markdown sentence and put it into the report, without secrets."""
+        sentence = masked(sentence)
+        print(f"\n{sentence.replace('`', '')}", flush=True)
+        self.run.notes.append(sentence)
+
+    def lose_remote(self, doing: str, done: process.Done) -> None:
+        """Note that the remote failed; from here on the run goes without it."""
+        reason = f"it did nothing for {self.settings.time_limit} s (`time_limit`)"
+        self.remote_failed = True
+        self.no_remote = f"The remote failed while {doing}: "
+        self.no_remote += reason if done.stalled else code(error_of(done.output))
+        self.note(f"{self.no_remote}. `python ci/doctor.py` checks it.")
+
+    def lose_stage(self, stage: str, output: str) -> None:
+        """Note the stage that failed, with the end of its log."""
+        self.stage_failed = True
+        self.run.failed_stage = stage
+        log = output[output.rfind(f"Running stage '{stage}'") :] if stage in output else output
+        lines = [line[:300] for line in ESCAPES.sub("", log).splitlines() if line.strip()]
+        self.run.log = masked("\n".join(lines[-LOG_LINES:]))
+
+
+def masked(text: str) -> str:
+    """Return the text without the values of the secrets: a report is public where a log is not."""
+    for secret in remote.spec()["secrets"]:
+        for line in os.environ.get(secret["name"], "").splitlines():
+            if len(line.strip()) >= 6:  # shorter ones, as a brace, are in every text
+                text = text.replace(line.strip(), "***")
+    return text
+
+
+def error_of(output: str) -> str:
+    """Return the error that DVC ended with, in one line."""
+    errors = re.findall(r"^ERROR: (?:unexpected error - )?(.+)$", output, re.MULTILINE)
+    last = output.strip().rpartition("\n")[2]
+    return errors[-1] if errors else last or "it ended without a word"
+
+
+def remember_child(child: psutil.Process) -> None:
+    """Write down the DVC process that this run started."""
+    with suppress(psutil.Error):
+        CHILD.write_text(json.dumps([child.pid, child.create_time()]), encoding="utf-8")
+
+
+def tidy_up_after_crash() -> None:
+    """End the DVC process of a run that was killed, and free what it had locked.
+
+    DVC's own locks end with their process, but its list of paths in use (`rwlock`) is a file: one
+    cut short by a kill makes every later command fail, and so does a process number used again.
+    """
+    with suppress(OSError, ValueError, psutil.Error):
+        pid, created = json.loads(CHILD.read_text(encoding="utf-8"))
+        child = psutil.Process(pid)
+        if child.create_time() == created:
+            process.end(child)
+    CHILD.unlink(missing_ok=True)
+    rwlock = LOCK.with_name("rwlock")
+    try:
+        entries = json.loads(rwlock.read_text(encoding="utf-8"))
+        writers = [*entries.get("write", {}).values()]
+        readers = [reader for readers in entries.get("read", {}).values() for reader in readers]
+        if any(runs_dvc(entry["pid"]) for entry in writers + readers):
+            return
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, AttributeError, KeyError, TypeError):
+        pass  # cut short
+    rwlock.unlink(missing_ok=True)
+
+
+def runs_dvc(pid: int) -> bool:
+    """Tell whether this process exists and is DVC."""
+    try:
+        return any("dvc" in word for word in psutil.Process(pid).cmdline())
+    except psutil.Error:
+        return False
+
+
+def check(chosen: argparse.Namespace) -> None:
+    """Refuse what cannot be run, before anything is.
+
+    Raises:
+        ValueError: an unknown target or baseline, in one sentence.
+        DvcException: dvc.yaml or dvc.lock cannot be read.
+    """
+    find_baseline(chosen.baseline)
+    with Repo() as repo:
+        stages = [stage.addressing for stage in repo.index.graph]
+        for target in [] if chosen.repro_targets == NOTHING else chosen.repro_targets:
+            try:
+                repo.stage.collect(target)
+            except DvcException:
+                known = ", ".join(stages) or "none yet"
+                raise ValueError(
+                    f"repro_targets: {target!r} is not a stage; the stages are: {known}"
+                ) from None
+        for target in [] if chosen.dvc_pull == NOTHING else chosen.dvc_pull:
+            try:
+                repo.stage.collect_granular(target)
+            except DvcException:
+                known = ", ".join([*read_outputs(repo), *stages]) or "none yet"
+                raise ValueError(
+                    f"dvc_pull: {target!r} is not tracked by DVC; allowed are: {known}"
+                ) from None
+        check_targets(repo, chosen.baseline, chosen.metrics_diff_targets)
+
+
+def why_no_remote() -> str:
+    """Return why the remote cannot be used here, as a Markdown sentence, or an empty string."""
+    in_ci = bool(os.environ.get("CI"))
+    with Repo() as repo:
+        name = repo.config["core"].get("remote")
+        url = repo.config["remote"].get(name, {}).get("url", "")
+        folder = Path(repo.dvc_dir, url)
+    if not url:
+        return "No DVC remote is set: nothing was pulled or pushed."
+    if "://" not in url:
+        if folder.is_dir() or (not in_ci and folder.parent.is_dir()):
+            return ""
+        return (
+            f"The remote is the folder {code(str(url))}, which this machine does not have:"
+            " nothing was pulled or pushed."
+        )
+    if in_ci and (secrets := remote.missing()):
+        listed = ", ".join(code(name) for name in secrets)
+        return (
+            f"Not set here, as for a pull request from a fork: {listed}. Nothing was pulled or"
+            " pushed."
+        )
+    return ""
+
+
+def outputs_here() -> dict[str, Output]:
+    """Return what DVC tracks in this checkout as it is now."""
+    with Repo() as repo:
+        return read_outputs(repo)
+
+
+def repair_cache(session: Session) -> None:
+    """Remove damaged files from the cache and fetch them again where the remote is used."""
+    damaged = remove_damaged(outputs_here())
+    if not damaged:
+        return
+    names = ", ".join(code(path) for path in list(damaged)[:10])
+    names += f" and {len(damaged) - 10:,} more" if len(damaged) > 10 else ""
+    found = f"The cached copy of {names} was damaged and has been removed"
+    if session.no_remote:
+        session.note(f"{found}; it could not be fetched again.")
+        return
+    done = session.dvc("fetch", *dict.fromkeys(damaged.values()))
+    session.note(f"{found}{' and fetched again' if done.code == 0 else ''}.")
+    if done.code:
+        session.lose_remote("fetching what was damaged", done)
+
+
+def pull(session: Session) -> None:
+    """Pull the targets that were asked for; what stages need comes while they are reproduced."""
+    targets = session.settings.dvc_pull
+    if not targets or targets == NOTHING or session.no_remote:
+        return
+    done = session.dvc("pull", *targets)
+    if done.code:
+        session.lose_remote("pulling", done)
+
+
+def reproduce(session: Session) -> None:
+    """Reproduce the stages that changed, in the cheapest way that works.
+
+    With `--allow-missing` data that an unchanged stage made need not be here. Where it turns out
+    that it is needed and nobody has it, the second attempt makes it again from what is in Git.
+    """
+    targets = session.settings.repro_targets
+    if targets == NOTHING:
+        return
+    with_remote = ["--pull"] if not session.no_remote and not session.settings.dvc_pull else []
+    for flags in ([*with_remote, "--allow-missing"], with_remote):
+        done = session.dvc("repro", *flags, *targets)
+        if done.code == 0:
+            return
+        failed = FAILED_STAGE.search(done.output)
+        if failed and f"Running stage '{failed[1]}'" in done.output:
+            session.lose_stage(failed[1], done.output)
+            return
+        if done.stalled or not failed:
+            break
+    if with_remote:
+        session.lose_remote("pulling", done)
+        reproduce(session)
+    elif session.no_remote and (session.remote_failed or os.environ.get("CI")):
+        what = f"Stage {code(failed[1])} was not run" if failed else "Nothing was run"
+        session.note(f"{what}, since it needs data that is only in the remote.")
+    else:
+        session.lose_stage(failed[1] if failed else "dvc repro", done.output)
+
+
+def push(session: Session) -> None:
+    """Push what this machine has of the data, and the run cache, so that no one trains it again.
+
+    It is always tried, since an earlier run may have been killed before its push; outputs that
+    were not fetched are left out, since DVC would ask the remote for the list of their files.
+    """
+    if session.no_remote:
+        return
+    outputs = outputs_here()
+    here = [path for path, out in outputs.items() if out.cached.exists()]
+    if not here:
+        print("\nNothing to push: no data was fetched or made.", flush=True)
+        return
+    done = session.dvc("push", "--run-cache", *(here if len(here) < len(outputs) else []))
+    if done.code:
+        session.lose_remote("pushing", done)
+
+
+def write_report(session: Session) -> bool:
+    """Write the report; return whether that worked."""
+    print("\n$ python ci/report.py", flush=True)
+    try:
+        report.write(session.settings, session.run)
+    except (DvcException, OSError, ValueError) as error:
+        print(
+            f"run.py: the report could not be written: {one_line(error)}",
+            file=sys.stderr,
+        )
+        return False
+    print(f"Wrote {report.REPORT}", flush=True)
+    return True
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Do the steps and return the exit code: that of the first thing that failed."""
+    with remote.credentials() as environment:
+        session = Session(chosen, environment, why_no_remote())
+        if session.no_remote:
+            session.note(session.no_remote)
+        repair_cache(session)
+        pull(session)
+        reproduce(session)
+        push(session)
+    written = write_report(session)
+    failures = {3: session.stage_failed, 4: session.remote_failed, 5: not written}
+    return next((code for code, failed in failures.items() if failed), 0)
+
+
+def one_line(error: Exception) -> str:
+    """Return an error's text on one line."""
+    return " ".join(str(error).split())
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run in this checkout and return the exit code."""
+    os.chdir(Path(__file__).resolve().parent.parent)
+    description = "Pull, reproduce, push, report. Each flag can also be set as a variable."
+    chosen = settings.read(description, VARIABLES, arguments)
+    if SKIP.search(git("log", "-1", "--format=%B")):
+        print("The head commit's message has [ci skip] or [skip ci]: nothing is run.")
+        return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    LOCK.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(LOCK, timeout=0):
+            tidy_up_after_crash()
+            check(chosen)
+            return run(chosen)
+    except Timeout:
+        print(
+            "run.py: another run is going on in this checkout; wait for it.",
+            file=sys.stderr,
+        )
+        return 7
+    except (ValueError, DvcException) as error:
+        print(f"run.py: {one_line(error)}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("run.py: stopped; the next run goes on from here.", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

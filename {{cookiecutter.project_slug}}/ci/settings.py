@@ -1,0 +1,150 @@
+"""The variables of a run: their names, defaults and meaning, and what makes one malformed.
+
+Each is read from the environment (as CI passes it; empty counts as unset) or from the flag of the
+same name, which wins: `repro_targets=train` or `--repro-targets train`.
+"""
+
+import argparse
+import os
+import subprocess
+from collections.abc import Callable
+from typing import Any, NamedTuple, NoReturn
+
+import numeral
+
+
+class Variable(NamedTuple):
+    """One variable: `parse` turns its text into the value or raises ValueError with a sentence."""
+
+    default: str
+    meaning: str
+    parse: Callable[[str], Any] = str.strip
+
+
+def names(text: str) -> list[str]:
+    """Split a comma-separated list.
+
+    Raises:
+        ValueError: an entry is empty.
+    """
+    entries = [entry.strip() for entry in text.split(",")] if text else []
+    if not all(entries):
+        raise ValueError(f"{text!r} has an empty entry; separate names by commas, as in 'a,b'")
+    return entries
+
+
+def yes_or_no(text: str) -> bool:
+    """Read `true` or `false`, in any case.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if text.lower() not in ("true", "false"):
+        raise ValueError(f"{text!r} is neither 'true' nor 'false'")
+    return text.lower() == "true"
+
+
+def seconds(text: str) -> int:
+    """Read a whole number of seconds, at least 1.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    if not text.isdecimal() or int(text) < 1:
+        raise ValueError(f"{text!r} is not a whole number of seconds, such as '300'")
+    return int(text)
+
+
+def pattern(text: str) -> str:
+    """Check a numeral.js pattern.
+
+    Raises:
+        ValueError: it is not one that `numeral` understands.
+    """
+    numeral.parse(text)
+    return text
+
+
+def tag_prefix(text: str) -> str:
+    """Check that Git accepts a tag that begins so.
+
+    Raises:
+        ValueError: Git refuses it.
+    """
+    check = ["git", "check-ref-format", f"refs/tags/{text}0000000"]
+    if text and (text.startswith("-") or subprocess.run(check, check=False).returncode):
+        raise ValueError(
+            f"Git accepts no tag that begins with {text!r}; allowed is for example 'v-'"
+        )
+    return text
+
+
+VARIABLES = {
+    "baseline": Variable(
+        "",
+        "revision to compare with: a branch, HEAD~1, a tag, a sha (empty: origin's default branch)",
+    ),
+    "repro_targets": Variable(
+        "",
+        "comma-separated stages to reproduce (empty: all); '-' reproduces nothing",
+        names,
+    ),
+    "metrics_diff_targets": Variable(
+        "", "comma-separated metrics files to report (empty: all)", names
+    ),
+    "tag_prefix": Variable(
+        "",
+        "when set, CI tags each run on the default branch <prefix><short sha>, and the report lists"
+        " the latest 5 of them",
+        tag_prefix,
+    ),
+    "metrics_format": Variable(
+        "0[.][0000000]", "numeral.js pattern for the numbers in the report", pattern
+    ),
+    "dvc_pull": Variable(
+        "",
+        "comma-separated data to pull first (empty: just what the changed stages need);"
+        " '-' pulls nothing",
+        names,
+    ),
+    "commit_results": Variable(
+        "false",
+        "when true, CI commits the dvc.lock, metrics and plots that the run produced",
+        yes_or_no,
+    ),
+    "time_limit": Variable(
+        "300",
+        "seconds to wait for a remote that does nothing before giving it up",
+        seconds,
+    ),
+    "apply_command": Variable(
+        "",
+        "what the report tells to type to get the run's results into a checkout (set by CI;"
+        " empty: 'git commit')",
+    ),
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one sentence, without the usage before it."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the sentence and exit with code 2."""
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def read(description: str, used: list[str], arguments: list[str] | None) -> argparse.Namespace:
+    """Read the variables that a script uses; a malformed one ends it with a sentence and code 2."""
+    parser = Parser(description=description, allow_abbrev=False)
+    for name in used:
+        default, meaning, _ = VARIABLES[name]
+        help_text = f"{meaning}; default: {default or 'empty'}; variable: {name}".replace("%", "%%")
+        parser.add_argument(f"--{name.replace('_', '-')}", metavar="VALUE", help=help_text)
+    settings = parser.parse_args(arguments)
+    for name in used:
+        given = getattr(settings, name) or os.environ.get(name) or VARIABLES[name].default
+        try:
+            setattr(settings, name, VARIABLES[name].parse(given))
+        except ValueError as error:
+            parser.error(f"{name}: {error}")
+    return settings
