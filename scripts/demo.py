@@ -1,6 +1,7 @@
 """Bake a project into build/demo, run it, try a second model on a branch, and compare the two."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -58,9 +59,8 @@ def bake() -> None:
 def choose(model: str) -> None:
     """Set train.model in params.yaml, as a data scientist would by hand."""
     params = PROJECT / "params.yaml"
-    lines = params.read_text(encoding="utf-8").splitlines()
-    chosen = [f"  model: {model}" if line.startswith("  model: ") else line for line in lines]
-    params.write_text("\n".join([*chosen, ""]), encoding="utf-8")
+    text = re.sub(r"(?m)^  model: \w+", f"  model: {model}", params.read_text(encoding="utf-8"))
+    params.write_text(text, encoding="utf-8")
 
 
 def main() -> None:
@@ -72,9 +72,9 @@ def main() -> None:
     step("git", "commit", "--quiet", "--message", "Train the first model")
     step("uv", "run", "dvc", "push")
     step("git", "switch", "--quiet", "--create", "second-model")
-    choose("logistic_regression")
-    print("\nparams.yaml: train.model is logistic_regression now\n")
-    step("git", "commit", "--all", "--quiet", "--message", "Try logistic regression")
+    choose("random_forest")
+    print("\nparams.yaml: train.model is random_forest now\n")
+    step("git", "commit", "--all", "--quiet", "--message", "Try a random forest")
     step("uv", "run", "python", "ci/run.py", "--baseline", "main")
     step("git", "commit", "--all", "--quiet", "--message", "Record the second model")
     print("\nDone. Five files worth opening:\n")

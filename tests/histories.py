@@ -10,13 +10,13 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import boto3  # type: ignore[import-untyped]
-from moto.server import DomainDispatcherApplication, create_backend_app
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 CI = Path(__file__).parent.parent / "{{cookiecutter.project_slug}}" / "ci"
@@ -80,7 +80,7 @@ model = json.loads(pathlib.Path("models/model.json").read_text())
 metrics = {"accuracy": model["rate"] / 0.9, "log_loss": 1 - model["rate"], "rows": model["rows"]}
 pathlib.Path("metrics.json").write_text(json.dumps(metrics))
 """,
-    ".gitignore": "/report.md\n__pycache__/\n/models\n/data\n",
+    ".gitignore": "/report.md\n__pycache__/\n",
 }
 
 
@@ -124,7 +124,7 @@ class Project:
 
     def run(
         self, *command: str, check: bool = True, **variables: str
-    ) -> subprocess.CompletedProcess:
+    ) -> subprocess.CompletedProcess[str]:
         """Run a command in the checkout; its stdout and stderr are text."""
         done = subprocess.run(
             command,
@@ -152,7 +152,7 @@ class Project:
         self.git("commit", "--quiet", "--allow-empty", "--message", message)
         return self.git("rev-parse", "HEAD")
 
-    def write(self, path: str, content: str | dict[str, object]) -> None:
+    def write(self, path: str, content: str | Mapping[str, object]) -> None:
         """Write a file; a mapping as JSON (which YAML includes)."""
         target = self.root / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -163,11 +163,11 @@ class Project:
         """Change the parameter of `train`."""
         self.write("params.yaml", {"prepare": {"times": 2}, "train": {"rate": rate}})
 
-    def script(self, name: str, *flags: str, **variables: str) -> subprocess.CompletedProcess:
+    def script(self, name: str, *flags: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run one of the scripts in `ci/`."""
         return self.run(sys.executable, f"ci/{name}.py", *flags, check=False, **variables)
 
-    def start(self, *flags: str, **variables: str) -> subprocess.Popen:
+    def start(self, *flags: str, **variables: str) -> subprocess.Popen[str]:
         """Start `ci/run.py` in a process group of its own, its output to be read as it comes."""
         return subprocess.Popen(
             [sys.executable, "ci/run.py", *flags],
@@ -187,7 +187,8 @@ class Project:
     @property
     def metrics(self) -> dict[str, float]:
         """The metrics in the checkout."""
-        return json.loads((self.root / "metrics.json").read_text(encoding="utf-8"))
+        text = (self.root / "metrics.json").read_text(encoding="utf-8")
+        return dict(json.loads(text))
 
     def stages_run(self) -> list[str]:
         """Return the stages that were run since the last call."""

@@ -210,7 +210,7 @@ def test_data_that_was_never_pushed_is_made_again(laptop: Project, tmp_path: Pat
 def test_a_local_remote_of_another_machine(tmp_path: Path) -> None:
     """On a hosted runner nothing is pulled or pushed, the report says so, and the run is green."""
     project = histories.new_project(tmp_path / "project")
-    histories.set_remote(project, "../storage")
+    histories.set_remote(project, "../../storage")
     done = project.script("run", CI="true")
     assert done.returncode == 0, done.stdout + done.stderr
     assert project.stages_run() == ALL_STAGES
@@ -342,17 +342,13 @@ def test_killed_while_reproducing(laptop: Project, orphan: bool) -> None:
     laptop.set_rate(0.6)
     slow = histories.FILES["train.py"] + "\nif 'SLOW' in os.environ: time.sleep(60)\n"
     laptop.write("train.py", slow)
-    running = laptop.start(SLOW="1")
-    wait_for(laptop.stages_log.exists)
-    second = laptop.script("run")
-    assert second.returncode == 7, second.stdout + second.stderr
-    assert "another run is going on in this checkout" in second.stderr
-    dvc = psutil.Process(running.pid).children()
-    if orphan:
-        os.kill(running.pid, signal.SIGKILL)
-    else:
-        os.killpg(running.pid, signal.SIGKILL)
-    running.wait(30)
+    with laptop.start(SLOW="1") as running:
+        wait_for(laptop.stages_log.exists)
+        second = laptop.script("run")
+        assert second.returncode == 7, second.stdout + second.stderr
+        assert "another run is going on in this checkout" in second.stderr
+        dvc = psutil.Process(running.pid).children()
+        (os.kill if orphan else os.killpg)(running.pid, signal.SIGKILL)
     done = laptop.script("run", baseline="HEAD")
     assert done.returncode == 0, done.stdout + done.stderr
     assert not any(process.is_running() for process in dvc)
@@ -370,10 +366,9 @@ def test_killed_while_pulling_or_pushing(
     clone = histories.clone(laptop, tmp_path / "clone", CI="true")
     clone.set_rate(0.1 + len(moment) / 1000 + (0.01 if "PUT" in moment else 0))
     server.hold = moment
-    running = clone.start()
-    assert server.held.wait(60)
-    os.killpg(running.pid, signal.SIGKILL)
-    running.wait(30)
+    with clone.start() as running:
+        assert server.held.wait(60)
+        os.killpg(running.pid, signal.SIGKILL)
     server.hold = ""
     server.released.set()
     done = clone.script("run")
@@ -389,12 +384,11 @@ def test_killed_while_pulling_or_pushing(
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="kills a POSIX process group")
 def test_killed_while_reporting(laptop: Project) -> None:
     """There is no half report, and the next run writes a whole one."""
-    running = laptop.start()
-    for line in running.stdout or ():
-        if line.startswith("$ python ci/report.py"):
-            os.killpg(running.pid, signal.SIGKILL)
-            break
-    running.wait(30)
+    with laptop.start() as running:
+        for line in running.stdout or ():
+            if line.startswith("$ python ci/report.py"):
+                os.killpg(running.pid, signal.SIGKILL)
+                break
     assert not (laptop.root / "report.md").exists()
     assert laptop.script("run").returncode == 0
     assert laptop.report.startswith("## Run report")
@@ -408,7 +402,7 @@ def test_locks_that_a_kill_left_behind(laptop: Project, content: str) -> None:
         lock = content.replace("PID", str(other.pid)).replace("/x", str(laptop.root / "models"))
         (laptop.root / ".dvc" / "tmp").mkdir(exist_ok=True)
         (laptop.root / ".dvc" / "tmp" / "rwlock").write_text(lock)
-        laptop.set_rate(0.6)
+        laptop.set_rate(0.3 + len(content) / 1000)
         done = laptop.script("run")
         other.kill()
     assert done.returncode == 0, done.stdout + done.stderr

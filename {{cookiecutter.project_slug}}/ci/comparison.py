@@ -232,7 +232,7 @@ def check_targets(repo: Repo, baseline: str, targets: list[str]) -> None:
         return
     sha = find_baseline(baseline)[1]
     known: dict[str, None] = {}
-    for _ in repo.brancher(revs=[sha] if sha else ["workspace"]):
+    for _ in repo.brancher(revs=["workspace", sha] if sha else ["workspace"]):
         known |= {relative(repo, path): None for path in metrics_files(repo)}
     for target in targets:
         if target not in known:
@@ -296,7 +296,7 @@ def read_inputs(repo: Repo) -> dict[str, str]:
 
 def snapshots(repo: Repo, named: dict[str, str], targets: list[str]) -> Iterator[Snapshot]:
     """Read the checkout and then the commits {sha: name}; nothing outside the metadata is read."""
-    for sha in repo.brancher(revs=[*named], sha_only=True):
+    for sha in repo.brancher(revs=["workspace", *named], sha_only=True):
         checkout = sha == "workspace"
         snapshot = Snapshot("this checkout" if checkout else named[sha], "" if checkout else sha)
         try:

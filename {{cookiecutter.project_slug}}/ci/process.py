@@ -25,13 +25,13 @@ class Done(NamedTuple):
 
 
 def end(process: psutil.Process) -> None:
-    """End a process and all that it started, at once."""
+    """End a process and all that it started, at once; whoever started it waits for it."""
     with suppress(psutil.Error):
-        family = [*process.children(recursive=True), process]
-        for member in family:
+        started = process.children(recursive=True)
+        for member in (process, *started):
             with suppress(psutil.Error):
                 member.kill()
-        psutil.wait_procs(family, timeout=10)
+        psutil.wait_procs(started, timeout=10)
 
 
 def show_and_keep(stream: IO[bytes], kept: deque[str]) -> None:
@@ -96,6 +96,7 @@ def dvc(
         stalled = wait(process, popen, time_limit)
     except BaseException:  # Ctrl-C, or CI cancels the job: DVC must not go on alone
         end(process)
+        popen.wait()
         raise
     reader.join(timeout=5)  # a stage may have left a process behind that keeps the pipe open
     return Done(popen.returncode, "".join(kept), stalled)

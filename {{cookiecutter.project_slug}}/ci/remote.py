@@ -1,12 +1,11 @@
 """The remote of this project: which secrets it needs, and how they reach DVC."""
 
 import base64
-import binascii
+import contextlib
 import json
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 NAME = "storage"  # what the remote is called in .dvc/config
@@ -27,7 +26,7 @@ def missing() -> list[str]:
     return [name for name in required if not os.environ.get(name)]
 
 
-@contextmanager
+@contextlib.contextmanager
 def credentials() -> Iterator[dict[str, str]]:
     """Make the secrets of the environment reach DVC, and take them back at the end.
 
@@ -54,18 +53,17 @@ def credentials() -> Iterator[dict[str, str]]:
 
 def private_file(path: Path, value: str) -> Path:
     """Write a secret, given as it is or as one line of base64; one that is a path stays there."""
-    if len(value) < 1024 and Path(value).is_file():
-        return Path(value).resolve()
-    try:
+    with contextlib.suppress(OSError):  # a name that is too long is no path
+        if Path(value).is_file():
+            return Path(value).resolve()
+    with contextlib.suppress(ValueError):  # a key or JSON as it is: neither is base64
         value = base64.b64decode(value, validate=True).decode()
-    except (binascii.Error, ValueError):
-        pass  # a key or JSON as it is: neither is base64
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="utf-8") as file:
         file.write(value.rstrip("\n") + "\n")
     return path
 
 
-@contextmanager
+@contextlib.contextmanager
 def local_options(options: dict[str, str]) -> Iterator[None]:
     """Set options of the remote as `dvc remote modify --local` does, and undo it at the end."""
     if not options:

@@ -52,13 +52,8 @@ ROW_LIMITS = (
 BOARD_ROWS = 10  # of the leaderboard
 MOST_PLOTS = 6  # in the comment; the page has all
 VISIBLE_ROWS = 25  # a longer table is folded
-VARIABLES = [
-    "baseline",
-    "metrics_diff_targets",
-    "tag_prefix",
-    "metrics_format",
-    "apply_command",
-]
+RUN_ONLY = ("repro_targets", "dvc_pull", "time_limit")
+VARIABLES = [name for name in settings.VARIABLES if name not in RUN_ONLY]
 
 
 @dataclass

@@ -123,6 +123,7 @@ def tidy_up_after_crash() -> None:
         child = psutil.Process(pid)
         if child.create_time() == created:
             process.end(child)
+            child.wait(timeout=10)
     CHILD.unlink(missing_ok=True)
     rwlock = LOCK.with_name("rwlock")
     try:

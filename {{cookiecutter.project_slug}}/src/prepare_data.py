@@ -161,8 +161,8 @@ def prepare(
     return {
         "X_train": X.loc[train].to_numpy(),
         "X_test": X.loc[test].to_numpy(),
-        "y_train": y.loc[train].to_numpy(),
-        "y_test": y.loc[test].to_numpy(),
+        "y_train": np.array(y.loc[train].tolist()),
+        "y_test": np.array(y.loc[test].tolist()),
     }
 
 

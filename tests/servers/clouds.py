@@ -1,0 +1,124 @@
+"""Object storage, by the emulators that exist: moto (S3), Azurite, gcp-storage-emulator."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import boto3
+from azure.storage.blob import BlobServiceClient
+from filelock import FileLock
+
+from .google import TokenEndpoint
+from .running import Server, free_port, process, serving
+
+REPOSITORY = Path(__file__).parents[2]
+TOOLS = Path(sys.executable).parent
+TABLE = json.loads((REPOSITORY / "cookiecutter.json").read_text(encoding="utf-8"))["_remotes"]
+
+
+@contextmanager
+def s3(folder: Path) -> Iterator[Server]:
+    """Run moto with one bucket and one user, who has the permissions of SECRETS.md and no other."""
+    port = free_port()
+    endpoint = f"http://127.0.0.1:{port}"
+    # moto checks signatures and policies after this many calls: those that make bucket and user
+    environment = os.environ | {"INITIAL_NO_AUTH_ACTION_COUNT": "4"}
+    command = [str(TOOLS / "moto_server"), "-H", "127.0.0.1", "-p", str(port)]
+    with process(command, port, folder / "moto.log", env=environment):
+        options = {
+            "endpoint_url": endpoint,
+            "region_name": "us-east-1",
+            "aws_access_key_id": "-",
+            "aws_secret_access_key": "-",
+        }
+        iam = boto3.client("iam", **options)
+        boto3.client("s3", **options).create_bucket(Bucket="bucket")
+        iam.create_user(UserName="ci")
+        policy = "\n".join(TABLE["s3"]["permission"]["code"]).replace("{bucket}", "bucket")
+        iam.put_user_policy(UserName="ci", PolicyName="dvc", PolicyDocument=policy)
+        key = iam.create_access_key(UserName="ci")["AccessKey"]
+        yield Server(
+            url="s3://bucket/project",
+            endpoint=endpoint,
+            secrets={
+                "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
+                "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
+            },
+            wrong={"AWS_SECRET_ACCESS_KEY": "wrong"},
+            port=port,
+        )
+
+
+def node_modules() -> Path:
+    """Install the locked npm packages of the tests, once, and return their folder."""
+    here, there = REPOSITORY / "tests" / "node", REPOSITORY / "build" / "node"
+    there.mkdir(parents=True, exist_ok=True)
+    lock = there / "package-lock.json"
+    with FileLock(there / ".filelock"):
+        if not lock.exists() or lock.read_bytes() != (here / lock.name).read_bytes():
+            shutil.copy(here / "package.json", there)
+            locked = (here / lock.name).read_bytes()
+            lock.write_bytes(locked)
+            path = f"{TOOLS}{os.pathsep}{os.environ['PATH']}"
+            command = [shutil.which("npm", path=path), "ci", "--ignore-scripts", "--no-audit"]
+            done = subprocess.run(
+                command, cwd=there, env=os.environ | {"PATH": path}, capture_output=True, text=True
+            )
+            if done.returncode:
+                lock.unlink()
+                raise RuntimeError(f"npm ci failed:\n{done.stderr}")
+    return there / "node_modules"
+
+
+@contextmanager
+def azure(folder: Path) -> Iterator[Server]:
+    """Run Azurite with one container; its account and key are the documented ones."""
+    key = (
+        "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+    )
+    port = free_port()
+    command = [
+        shutil.which("node", path=f"{TOOLS}{os.pathsep}{os.environ['PATH']}"),
+        str(node_modules() / "azurite" / "dist" / "src" / "blob" / "main.js"),
+        *("--silent", "--skipApiVersionCheck", "--disableTelemetry", "--inMemoryPersistence"),
+        *("--blobHost", "127.0.0.1", "--blobPort", str(port)),
+    ]
+    connection = (
+        "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey={};"
+        f"BlobEndpoint=http://127.0.0.1:{port}/devstoreaccount1;"
+    )
+    with process(command, port, folder / "azurite.log", cwd=folder):
+        BlobServiceClient.from_connection_string(connection.format(key)).create_container("data")
+        yield Server(
+            url="azure://data/project",
+            secrets={"AZURE_STORAGE_CONNECTION_STRING": connection.format(key)},
+            wrong={"AZURE_STORAGE_CONNECTION_STRING": connection.format("d3Jvbmc=")},
+            port=port,
+        )
+
+
+@contextmanager
+def gs(folder: Path) -> Iterator[Server]:
+    """Run the emulator, which asks for no token, and a token endpoint, which checks the key."""
+    tokens = TokenEndpoint()
+    port = free_port()
+    command = [
+        *(str(TOOLS / "gcp-storage-emulator"), "start", "-M", "--default-bucket", "bucket"),
+        *("--host", "127.0.0.1", "--port", str(port)),
+    ]
+    with process(command, port, folder / "gs.log"), serving(tokens.handler()) as token_port:
+        tokens.uri = f"http://127.0.0.1:{token_port}/token"
+        yield Server(
+            url="gs://bucket/project",
+            endpoint=f"http://127.0.0.1:{port}",
+            secrets={"GOOGLE_APPLICATION_CREDENTIALS": tokens.service_account(tokens.right)},
+            wrong={"GOOGLE_APPLICATION_CREDENTIALS": tokens.service_account(tokens.stranger)},
+            environment={"GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false"},
+            port=port,
+            calls=tokens.calls,
+        )

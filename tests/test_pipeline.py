@@ -1,0 +1,339 @@
+"""The pipeline trains on real data, repeatably, and refuses bad data in one sentence."""
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import yaml
+from conftest import TEMPLATE, BakedProject
+
+TASKS = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))["task"]
+PROJECT = TEMPLATE / "{{cookiecutter.project_slug}}"
+PARAMS = {
+    task: yaml.safe_load(
+        (PROJECT / f"{{% if cookiecutter.task == '{task}' %}}params.yaml{{% endif %}}").read_text(
+            encoding="utf-8"
+        )
+    )
+    for task in TASKS
+}
+MODELS = [
+    (task, name)
+    for task in TASKS
+    for name, value in PARAMS[task]["train"].items()
+    if isinstance(value, dict)
+]
+METRICS = {
+    "classification": ["accuracy", "f1_macro", "roc_auc", "log_loss"],
+    "regression": ["r2", "rmse", "mae"],
+}
+RAW = ["X_test.npy", "X_train.npy", "y_test.npy", "y_train.npy"]
+STAGES = ["prepare", "train", "evaluate"]
+
+# Fifty rows: a number for the row in the file, one that says little, and what is to be predicted.
+ROWS = [f"{row},{row * row % 7},{'yes' if row > 26 else 'no'},{row / 2}" for row in range(2, 52)]
+HEADER = "size,noise,bought,price"
+TARGET = {"classification": "bought", "regression": "price"}
+Render = Callable[..., BakedProject]
+
+
+def table(task: str, rows: list[str] = ROWS) -> str:
+    """Return the CSV of a task: the features and its own target."""
+    unwanted = 3 if task == "classification" else 2
+    lines = [line.split(",") for line in [HEADER, *rows]]
+    return "".join(",".join(line[:unwanted] + line[unwanted + 1 :]) + "\n" for line in lines)
+
+
+def set_params(project: BakedProject, **blocks: dict[str, Any]) -> None:
+    """Change keys of params.yaml; `...` in place of a value removes the key."""
+    path = project.path / "params.yaml"
+    params = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for block, values in blocks.items():
+        params[block] |= values
+        for key in [key for key, value in params[block].items() if value is ...]:
+            del params[block][key]
+    path.write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
+
+
+def give(project: BakedProject, content: str | bytes, name: str = "own.csv") -> None:
+    """Put a file of one's own into data/source."""
+    path = project.path / "data" / "source" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def refusal(project: BakedProject, script: str) -> str:
+    """Return the one sentence with which a script refuses to go on."""
+    done = project.run("python", script, check=False)
+    assert done.returncode == 1
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    return done.stderr
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Return the content of each file in a folder but hidden ones."""
+    return {
+        path.name: path.read_bytes() for path in folder.iterdir() if not path.name.startswith(".")
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", TASKS)
+def test_scripts_run_in_a_bare_clone(render: Render, task: str) -> None:
+    project = render(task=task)
+    project.run("python", "src/prepare_data.py")
+    assert sorted(files(project.path / "data" / "raw")) == RAW
+    assert len(files(project.path / "data" / "source")) == 1
+    trained = project.run("python", "train.py")
+    assert sorted(files(project.path / "models")) == ["cv.json", "model.joblib"]
+    assert not trained.stderr, "a progress bar belongs on a terminal"
+    project.run("python", "src/evaluate.py")
+    metrics = json.loads(project.read("metrics.json"))
+    assert list(metrics) == [*METRICS[task], "cv", "data"]
+    assert list(metrics["cv"]) == ["metric", "mean", "std", "folds"]
+    assert metrics["cv"]["metric"] == METRICS[task][0]
+    # Real data: far better than chance, and the test agrees with the cross-validation.
+    assert metrics[METRICS[task][0]] > {"classification": 0.95, "regression": 0.4}[task]
+    assert metrics["cv"]["mean"] == pytest.approx(metrics[METRICS[task][0]], abs=0.1)
+    if task == "classification":
+        rows = metrics["data"]["train_rows"] + metrics["data"]["test_rows"]
+        assert sum(metrics["data"]["rows_per_class"].values()) == rows == 1797
+
+
+def test_every_model_has_a_block_of_params() -> None:
+    for task in TASKS:
+        assert len([name for case, name in MODELS if case == task]) >= 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("task", "model"), MODELS)
+def test_model_is_the_same_on_any_number_of_cores(render: Render, task: str, model: str) -> None:
+    project = render(task=task)
+    set_params(project, train={"model": model})
+    project.run("python", "src/prepare_data.py")
+    project.run("python", "train.py", env={"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"})
+    first = files(project.path / "models")
+    one_core = ["taskset", "--cpu-list", "0"] if shutil.which("taskset") else []
+    project.run(*one_core, "python", "train.py", env={"OMP_NUM_THREADS": "1"})
+    assert files(project.path / "models") == first
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", TASKS)
+def test_two_clean_runs_give_the_same_lock(bake: Render, tmp_path: Path, task: str) -> None:
+    project = bake(task=task)
+    project.run("dvc", "repro", env={"OMP_NUM_THREADS": "2"})
+    changed = project.git("status", "--porcelain").splitlines()
+    assert [line.split()[-1] for line in changed] == ["dvc.lock", "metrics.json", "plots/"]
+    twin = project.clone(tmp_path / "twin")
+    twin.run("dvc", "repro", env={"OMP_NUM_THREADS": "1"})
+    assert twin.read("dvc.lock") == project.read("dvc.lock")
+    assert "up to date" in project.run("dvc", "status").stdout
+
+    # DVC draws what is declared, for both revisions, once there is something to compare with.
+    project.git("add", "--all")
+    project.git("commit", "--quiet", "--message", "Train")
+    set_params(project, train={"seed": 1}, evaluate={"plot_rows": 50})
+    project.run("dvc", "repro")
+    plots = json.loads(project.run("dvc", "plots", "diff", "HEAD", "--json").stdout)["data"]
+    declared = yaml.safe_load(project.read("dvc.yaml"))["plots"]
+    assert list(plots) == [name for plot in declared for name in plot]
+    for [plot] in plots.values():
+        drawn = (
+            plot["content"] if isinstance(plot["content"], dict) else json.loads(plot["content"])
+        )
+        assert {point["rev"] for point in drawn["data"]["values"]} == {"HEAD", "workspace"}
+
+
+@pytest.mark.slow
+def test_only_what_depends_on_a_parameter_runs_again(bake: Render) -> None:
+    project = bake()
+    project.run("dvc", "repro")
+    for block, change, stages in [
+        ("evaluate", {"plot_rows": 10}, ["evaluate"]),
+        ("train", {"folds": 3}, ["train", "evaluate"]),
+        ("prepare", {"seed": 1}, STAGES),
+    ]:
+        set_params(project, **{block: change})
+        done = project.run("dvc", "repro").stdout
+        assert re.findall(r"Running stage '(\w+)'", done) == stages
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", TASKS)
+def test_own_data_take_the_place_of_the_bundled(bake: Render, task: str) -> None:
+    project = bake(task=task)
+    project.run("dvc", "repro")
+    (project.path.parent / "my-data.csv").write_text(table(task), encoding="utf-8")
+    readme = project.read("README.md")
+    section = readme[readme.index("## Use your own data") :].split("\n## ")[0]
+    blocks = re.findall(r"```(\w*)\n(.*?)```", section, re.DOTALL)
+    assert [kind for kind, _ in blocks] == ["", "yaml", ""]
+    for kind, text in blocks:
+        if kind == "yaml":
+            set_params(project, **yaml.safe_load(text.replace("my_label", TARGET[task])))
+        for command in text.splitlines() if not kind else []:
+            project.run(*re.findall(r'[^\s"]+|"[^"]+"', command.removeprefix("uv run ")))
+    assert not project.git("status", "--porcelain")
+    data = json.loads(project.read("metrics.json"))["data"]
+    assert (data["train_rows"], data["test_rows"], data["features"]) == (40, 10, 2)
+    if task == "classification":
+        assert data["rows_per_class"] == {"no": 25, "yes": 25}
+    project.run("pytest", "-q")
+
+    edited = project.path / "data" / "source" / "my-data.csv"
+    edited.write_text(edited.read_text().replace("2,4,", "2,99,", 1))
+    assert "Running stage 'prepare'" in project.run("dvc", "repro").stdout
+    assert "data/source.dvc" in project.git("diff", "--name-only")
+
+
+@pytest.mark.slow
+def test_bundled_data_never_replace_missing_own_data(render: Render) -> None:
+    project = render()
+    (project.path / "data" / "source.dvc").touch()
+    assert "dvc pull data/source" in refusal(project, "src/prepare_data.py")
+    (project.path / "data" / "source.dvc").unlink()
+    (project.path / "src" / "sample_data.py").unlink()
+    assert "dvc pull data/source" in refusal(project, "src/prepare_data.py")
+    assert not (project.path / "data" / "source").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", TASKS)
+def test_parquet_gives_the_same_arrays_as_csv(render: Render, task: str) -> None:
+    project = render(task=task)
+    set_params(project, prepare={"target": TARGET[task]})
+    give(project, table(task))
+    give(project, "hidden files do not count", name=".own.csv")
+    project.run("python", "src/prepare_data.py")
+    from_csv = files(project.path / "data" / "raw")
+    convert = (
+        "import pandas; from pathlib import Path; path = Path('data/source/own.csv');"
+        "pandas.read_csv(path).to_parquet(path.with_suffix('.parquet')); path.unlink()"
+    )
+    project.run("python", "-c", convert)
+    project.run("python", "src/prepare_data.py")
+    assert files(project.path / "data" / "raw") == from_csv
+
+
+class Bad(NamedTuple):
+    """Rows that replace those of the good table (by their number in the file), and what is said."""
+
+    said: str
+    changed: dict[int, str] = {}  # noqa: RUF012 (never written to)
+    task: str = "classification"
+    prepare: dict[str, Any] = {}  # noqa: RUF012
+
+
+BAD_DATA = {
+    "no target": Bad(
+        r"own\.csv: there is no column 'label' .*: size, noise, bought", prepare={"target": "label"}
+    ),
+    "text": Bad(
+        r"own\.csv: column 'size' .*'tall' in 2 rows \(5, 9\)", {5: "tall,1,no,1", 9: "big,1,no,1"}
+    ),
+    "nothing": Bad(r"own\.csv: column 'noise' .* row 7:", {7: "7,,no,3"}),
+    "infinite": Bad(r"own\.csv: column 'noise' .* row 7:", {7: "7,-inf,no,3"}),
+    "many": Bad(
+        r"column 'noise' .* 50 rows \(2, 3, 4, 5, 6, …\)",
+        {row: f"{row},,no,1" for row in range(2, 52)},
+    ),
+    "no class": Bad(r"own\.csv: column 'bought' .* row 8:", {8: "8,1,,4"}),
+    "rare class": Bad(
+        r"column 'bought': class 'maybe' has only 2 rows \(4, 6\).* needs 5 of each",
+        {4: "4,1,maybe,1", 6: "6,1,maybe,1"},
+    ),
+    "one class": Bad(
+        r"column 'bought' must hold at least two classes",
+        {row: f"{row},1,no,1" for row in range(2, 52)},
+    ),
+    "text to predict": Bad(
+        r"column 'price' .*'cheap' in row 3:", {3: "3,1,no,cheap"}, "regression"
+    ),
+    "nothing to predict": Bad(r"column 'price' .* row 3:", {3: "3,1,no,"}, "regression"),
+    "identical rows": Bad(
+        r"of the test data are identical to .* of the training data.*prepare\.drop_duplicates",
+        {row: f"{row // 2},1,{'no' if row < 26 else 'yes'},1" for row in range(2, 52)},
+    ),
+    "ragged": Bad(r"own\.csv: .*line 6", {6: "6,1,no,1,1,1,1,1"}),
+    "test size": Bad("prepare.test_size .* 0.2", prepare={"test_size": 20}),
+    "yes for true": Bad("drop_duplicates must be true or false", prepare={"drop_duplicates": "y"}),
+    "seed": Bad("seed must be a whole number", prepare={"seed": "now"}),
+    "unknown key": Bad(r"prepare takes the keys .*\['testsize'\]", prepare={"testsize": 0.1}),
+    "missing key": Bad(r"prepare takes the keys .*\['seed'\]", prepare={"seed": ...}),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", BAD_DATA.values(), ids=BAD_DATA)
+def test_bad_data_are_refused_in_one_sentence(render: Render, case: Bad) -> None:
+    project = render(task=case.task)
+    rows = [case.changed.get(number, row) for number, row in enumerate(ROWS, start=2)]
+    give(project, table(case.task, rows))
+    set_params(project, prepare={"target": TARGET[case.task]} | case.prepare)
+    assert re.search(case.said, refusal(project, "src/prepare_data.py"))
+    assert not (project.path / "data" / "raw").exists()
+
+
+BAD_FOLDERS = {
+    "nothing": ({}, "must hold one .csv or .parquet file; it holds no file"),
+    "two tables": ({"a.csv": "a\n1\n", "b.parquet": ""}, "it holds a.csv, b.parquet"),
+    "another format": ({"a.xlsx": "a"}, "must hold one .csv or .parquet file; it holds a.xlsx"),
+    "empty file": ({"a.csv": ""}, "a.csv: the file is empty"),
+    "only a header": ({"a.csv": HEADER}, "a.csv: the file is empty"),
+    "no Parquet": ({"a.parquet": "a,b\n1,2\n"}, "a.parquet: .* no .parquet file"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("given", "said"), BAD_FOLDERS.values(), ids=BAD_FOLDERS)
+def test_bad_folder_is_refused_in_one_sentence(
+    render: Render, given: dict[str, str], said: str
+) -> None:
+    project = render()
+    (project.path / "data" / "source").mkdir()
+    for name, content in given.items():
+        give(project, content, name)
+    assert re.search(said, refusal(project, "src/prepare_data.py"))
+
+
+BAD_TRAINING = {
+    "unknown model": ({"model": "oracle"}, r"train\.model must be one of .*'knn'.* not 'oracle'"),
+    "unknown setting": ({"knn": {"k": 3}}, r"params\.yaml: train\.knn: .*'k'.*'n_neighbors'"),
+    "bad value": ({"knn": {"n_neighbors": 0}}, r"train\.knn: The 'n_neighbors' .* \[1, inf\)"),
+    "no settings": ({"knn": 3}, r"params\.yaml: train\.knn: "),
+    "unknown key": ({"modle": "knn"}, r"unknown or missing: \['modle'\]"),
+    "missing key": ({"threads": ...}, r"unknown or missing: \['threads'\]"),
+    "too many folds": ({"folds": 21}, r"train\.folds must be a whole number from 2 to 20\."),
+    "no threads": ({"threads": 0}, r"train\.threads must be a whole number from 1"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", TASKS)
+def test_bad_training_is_refused_in_one_sentence(render: Render, task: str) -> None:
+    project = render(task=task)
+    assert "run `python src/prepare_data.py`" in refusal(project, "train.py")
+    set_params(project, prepare={"target": TARGET[task]}, train={"model": "knn"})
+    give(project, table(task))
+    project.run("python", "src/prepare_data.py")
+    good = project.read("params.yaml")
+    for case, (train, said) in BAD_TRAINING.items():
+        set_params(project, train=train)
+        assert re.search(said, refusal(project, "train.py")), case
+        (project.path / "params.yaml").write_text(good, encoding="utf-8")
+    assert not files(project.path / "models")
+    assert "models/model.joblib is missing" in refusal(project, "src/evaluate.py")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", TASKS)
+def test_identical_rows_are_dropped_on_request(render: Render, task: str) -> None:
+    project = render(task=task)
+    set_params(project, prepare={"target": TARGET[task], "drop_duplicates": True})
+    give(project, table(task, ROWS + ROWS))
+    assert "40 rows to train on, 10 to test" in project.run("python", "src/prepare_data.py").stdout

@@ -1,0 +1,418 @@
+"""`ci/report.py`: what it says of real Git and DVC histories, and that it is valid Markdown."""
+
+import hashlib
+import importlib.util
+import json
+import math
+import re
+import shutil
+import sys
+import time
+from pathlib import Path
+from types import ModuleType
+
+import histories
+import pytest
+from histories import Project
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+LONGEST = 65_000
+ABSENT = "\u2013"
+# What numeral.js 2.0.6 itself writes, for values that a float holds exactly or nearly so.
+NUMERAL = {
+    "0": {1234.5: "1235", -0.25: "0", -0.5: "0", 0.5: "1", 2.0: "2"},
+    "0.00": {1234.5: "1234.50", -0.25: "-0.25", 1.005: "1.01", -0.001: "0.00"},
+    "0[.]00": {2.0: "2", 1.5: "1.50", 1.005: "1.01"},
+    "0.0[000]": {2.0: "2.0", 0.12345678912: "0.1235"},
+    "0[.][0000000]": {2.0: "2", 0.12345678912: "0.1234568", 0.1 + 0.2: "0.3", -1e-5: "-0.00001"},
+    "0,0.0": {1234.5: "1,234.5", -1234567.891: "-1,234,567.9", -0.25: "-0.2"},
+    "+0.0": {0.0: "+0.0", 1234.5: "+1234.5", -1.5: "-1.5"},
+    "(0.0)": {-0.25: "(0.2)", 1.5: "1.5"},
+    "0.0%": {0.1234: "12.3%", -0.25: "-25.0%"},
+    "0.0 %": {0.9999: "100.0 %"},
+    "000": {2.0: "002"},
+}
+
+
+def load(name: str) -> ModuleType:
+    """Import one of the template's scripts that imports no other."""
+    spec = importlib.util.spec_from_file_location(name, histories.CI / f"{name}.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def tokens(report: str) -> list[Token]:
+    """Parse a report as GitHub does, and check that every folded part is closed."""
+    parsed = MarkdownIt("commonmark", {"html": True}).enable("table").parse(report)
+    html = [token.content.strip() for token in parsed if token.type == "html_block"]
+    assert [
+        text for text in html if not text.startswith(("<details>\n<summary>", "</details>"))
+    ] == []
+    assert sum("<details>" in text for text in html) == sum("</details>" in text for text in html)
+    inline = [child for token in parsed for child in token.children or []]
+    assert not [child for child in inline if child.type in ("html_inline", "link_open", "image")]
+    return parsed
+
+
+def tables(report: str) -> dict[str, list[list[str]]]:
+    """Return the rows of each table, as a reader sees them, by the heading above it."""
+    found: dict[str, list[list[str]]] = {}
+    heading, expect = "", ""
+    for token in tokens(report):
+        if token.type in ("heading_open", "td_open", "tr_open", "table_close"):
+            expect = token.type
+        if token.type == "tr_open":
+            found.setdefault(heading, []).append([])
+        if token.type == "inline" and expect == "heading_open":
+            heading, expect = token.content, ""
+        if token.type == "inline" and expect == "td_open":
+            text = "".join(child.content for child in token.children or [])
+            found[heading][-1].append(text.replace("\u2060", ""))
+    return {name: [row for row in rows if row] for name, rows in found.items()}
+
+
+@pytest.fixture(scope="module")
+def project_once(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project whose pipeline was run once, made once."""
+    project = histories.new_project(tmp_path_factory.mktemp("once") / "project")
+    project.dvc("repro")
+    project.commit("Run the pipeline")
+    return project
+
+
+@pytest.fixture
+def project(project_once: Project, tmp_path: Path) -> Project:
+    """A project whose pipeline was run once, in a state of its own."""
+    copy = Project(tmp_path / "project")
+    shutil.copytree(project_once.root, copy.root, symlinks=True)
+    return copy
+
+
+def report(project: Project, *flags: str, **variables: str) -> str:
+    """Write a report and return it, once it has been found valid and short enough."""
+    done = project.script("report", *flags, **variables)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(project.report) <= LONGEST
+    tokens(project.report)
+    return project.report
+
+
+def dataset(project: Project, path: str, files: dict[str, str]) -> None:
+    """Track a folder as `dvc add` does, with its listing in the cache but not one of its files."""
+    listing = json.dumps(
+        [{"md5": md5, "relpath": name} for name, md5 in sorted(files.items())]
+    ).encode()
+    checksum = hashlib.md5(listing, usedforsecurity=False).hexdigest()
+    cached = project.root / ".dvc/cache/files/md5" / checksum[:2] / f"{checksum[2:]}.dir"
+    cached.parent.mkdir(parents=True, exist_ok=True)
+    cached.write_bytes(listing)
+    project.write(
+        f"{path}.dvc",
+        f"outs:\n- md5: {checksum}.dir\n  size: {len(files) * 10}\n  nfiles: {len(files)}\n"
+        f"  hash: md5\n  path: {Path(path).name}\n",
+    )
+
+
+def test_metrics(project: Project) -> None:
+    """Up, down, new, gone, equal, NaN, infinite, nested, null, text: each as it is in the files."""
+    old = {
+        "accuracy": 0.8125, "f1": 0.5, "log_loss": 0.25, "rmse": 3.5, "same": 1, "tiny": 1e-12,
+        "gone": 4, "nan": math.nan, "to_nan": 0.5, "inf": math.inf, "cv": {"mean": 0.75, "deep": {"x": 1}},
+        "none": None, "label": "a", "yes": True, "list": [1, 2], "big": 10**18,
+    }  # fmt: skip
+    new = old | {
+        "accuracy": 0.84375, "f1": 0.25, "log_loss": 0.125, "rmse": 4.5, "tiny": 3e-12,
+        "to_nan": math.nan, "cv": {"mean": 0.5, "deep": {"x": 2}}, "label": "b", "added": 7,
+        "list": [1, 3], "big": 10**18 + 1,
+    }  # fmt: skip
+    del new["gone"]
+    project.write("metrics.json", old)
+    project.commit("Old metrics")
+    project.write("metrics.json", new)
+    project.commit("New metrics")
+    text = report(project, "--baseline", "HEAD~1")
+    rows = {row[1]: row for row in tables(text)["Metrics"]}
+    sides = [
+        json.loads(project.git("show", f"{revision}:metrics.json"))
+        for revision in ("HEAD~1", "HEAD")
+    ]
+    judged = {"accuracy": "▲ 🟢", "f1": "▼ 🔴", "log_loss": "▼ 🟢", "rmse": "▲ 🔴"}
+    for name, expected in judged.items():
+        before, after = (side[name] for side in sides)
+        path, _, shown_before, shown_after, change = rows[name]
+        assert path == "metrics.json"
+        assert (float(shown_before), float(shown_after)) == (before, after)
+        delta, arrow = change.split(" ", 1)
+        assert float(delta) == after - before
+        assert arrow == expected
+    assert rows["cv.mean"][2:] == ["0.75", "0.5", "-0.25 ▼"]
+    assert rows["cv.deep.x"][2:] == ["1", "2", "+1 ▲"]
+    assert rows["big"][2:] == [str(10**18), str(10**18 + 1), "+1 ▲"]
+    assert rows["same"][2:] == ["1", "1", ""]
+    assert rows["nan"][2:] == ["NaN", "NaN", ""]
+    assert rows["to_nan"][2:] == ["0.5", "NaN", "changed"]
+    assert rows["inf"][2:] == ["Infinity", "Infinity", ""]
+    assert rows["gone"][2:] == ["4", ABSENT, "removed"]
+    assert rows["added"][2:] == [ABSENT, "7", "new"]
+    assert rows["none"][2:] == ["null", "null", ""]
+    assert rows["yes"][2:] == ["true", "true", ""]
+    assert rows["label"][2:] == ["a", "b", "changed"]
+    assert rows["list"][2:] == ["[1, 2]", "[1, 3]", "changed"]
+    assert rows["tiny"][2:] == ["1e-12", "3e-12", "+2e-12 ▲"]
+    assert (
+        list(rows)[: len(new) - 1]
+        == [name for key in new for name in (["cv.mean", "cv.deep.x"] if key == "cv" else [key])][
+            : len(new) - 1
+        ]
+    )
+
+    percent = report(project, "--metrics-format", "0.0%", baseline="HEAD~1")
+    assert ["metrics.json", "accuracy", "81.3%", "84.4%", "+3.1% ▲ 🟢"] in tables(percent)[
+        "Metrics"
+    ]
+
+
+def test_parameters_and_data(project: Project) -> None:
+    """Only what changed is listed; a renamed file is no deletion, and counts are exact."""
+    files = {f"{number}.csv": f"{number:032x}" for number in range(10)}
+    dataset(project, "extra", files)
+    dataset(project, "moved", {"a": "f" * 32})
+    project.commit("Add data")
+    files["renamed.csv"] = files.pop("3.csv")
+    files["0.csv"] = "e" * 32
+    files["new one.csv"] = "d" * 32
+    del files["7.csv"], files["8.csv"]
+    dataset(project, "extra", files)
+    (project.root / "moved.dvc").unlink()
+    dataset(project, "elsewhere", {"a": "f" * 32})
+    project.set_rate(0.75)
+    project.dvc("repro")
+    project.commit("Change data and rate")
+    text = report(project, "--baseline", "HEAD~1")
+    assert tables(text)["Parameters"] == [["params.yaml", "train.rate", "0.5", "0.75"]]
+    rows = {row[0]: row[1:] for row in tables(text)["Data and models"]}
+    assert rows["extra"] == ["modified", "10 → 9", "100 B → 90 B"]
+    assert rows["moved → elsewhere"] == ["renamed", "1", "10 B"]
+    assert rows["models/model.json"][0] == "modified"
+    assert set(rows) == {"extra", "moved → elsewhere", "models/model.json"}
+    assert "Files: 1 added · 2 modified · 2 deleted · 2 renamed" in text
+    for line in (
+        "- added: `extra/new one.csv`",
+        "- modified: `extra/0.csv`",
+        "- modified: `models/model.json`",
+        "- deleted: `extra/7.csv`",
+        "- renamed: `extra/3.csv` → `extra/renamed.csv`",
+        "- renamed: `moved` → `elsewhere`",
+    ):
+        assert line in text
+    assert "Results" not in tables(text)
+    assert "This run changed" not in text
+
+    # a clone has none of the data: the counts of the metadata, and why there are no names
+    clone = histories.clone(project, project.root.parent / "clone")
+    text = report(clone, baseline="HEAD~1")
+    rows = {row[0]: row[1:] for row in tables(text)["Data and models"]}
+    assert rows["extra"] == ["modified", "10 → 9", "100 B → 90 B"]
+    assert "Which files changed in `extra` is not known here" in text
+
+
+def test_nothing_leaves_the_machine(project: Project) -> None:
+    """Neither data nor a remote is needed: here there is none of both, and the report is whole."""
+    histories.set_remote(project, "s3://bucket/nowhere", "http://127.0.0.1:9")
+    project.set_rate(0.75)
+    project.dvc("repro")
+    project.commit("Change the rate")
+    clone = histories.clone(project, project.root.parent / "clone")
+    text = report(clone, baseline="HEAD~1")
+    assert f"{(0.75 - 0.5) / 0.9:.7f}".rstrip("0") in text
+    assert not (clone.root / ".dvc/cache/files").exists()
+
+
+def test_what_is_compared(project: Project) -> None:
+    """The default branch of origin; warned about: no baseline, the same commit, one further on."""
+    text = report(project, baseline="")
+    head = project.git("rev-parse", "HEAD")
+    assert f"`{head[:7]}` (`main`) compared with `{head[:7]}` (`main`)" in text
+    assert "The baseline `main` is this very commit; compare with an earlier one by" in text
+
+    project.git("branch", "side")
+    project.git("branch", "--move", "trunk")  # no main, no origin: as in a first push
+    assert "There is no baseline, as in a first push" in report(project)
+    assert "accuracy" in report(project)
+    assert "There is no baseline" in report(project, baseline="0" * 40)
+
+    clone = histories.clone(project, project.root.parent / "clone")
+    clone.git("checkout", "--quiet", "-b", "feature/x")
+    clone.write("metrics.json", {"accuracy": 0.5})
+    clone.commit()
+    sha = clone.git("rev-parse", "HEAD")
+    assert f"`{sha[:7]}` (`feature/x`) compared with `{head[:7]}` (`origin/trunk`)" in report(clone)
+    assert "⚠️" not in clone.report
+    clone.git("checkout", "--quiet", "--detach")
+    assert f"`{sha[:7]}` (`detached HEAD`)" in report(clone)
+    assert f"`{sha[:7]}` (`feature/x`)" in report(clone, GITHUB_HEAD_REF="feature/x")
+    assert f"compared with `{head[:7]}` (`origin/side`)" in report(clone, baseline="side")
+
+    project.commit("Go on")
+    clone.git("fetch", "--quiet")
+    assert "`origin/trunk` has 1 commit that this branch lacks" in report(clone)
+
+    done = clone.script("report", "--baseline", "nothing")
+    assert done.returncode == 2
+    assert "'nothing' is not a commit of this repository" in done.stderr
+
+
+def test_a_shallow_clone_says_how_to_fetch(project: Project) -> None:
+    """As CI checks out by default: one commit, and no other branch; the command then helps."""
+    project.git("checkout", "--quiet", "-b", "feature")
+    project.commit("Go on")
+    project.git("checkout", "--quiet", "main")
+    shallow = histories.clone(
+        project, project.root.parent / "shallow", "--depth=1", "--single-branch", "--branch=feature"
+    )
+    text = report(shallow)
+    command = text.split("fetch the whole history with `")[1].split("`")[0]
+    done = shallow.script("report", "--baseline", "HEAD~1")
+    assert done.returncode == 2
+    assert command in done.stderr
+    shallow.run("sh", "-c", command)
+    assert "compared with" in report(shallow)
+    assert "shallow" not in shallow.report
+
+
+def test_no_commit_and_no_metrics(tmp_path: Path) -> None:
+    """A project that was never run or committed has a report too."""
+    project = histories.new_project(tmp_path / "project")
+    assert "is missing at `this checkout`" in report(project)
+    project.git("update-ref", "-d", "HEAD")
+    assert "There is no commit yet" in report(project)
+
+
+def test_hostile_names(project: Project) -> None:
+    """Pipes, backticks, mentions, references, HTML, links and controls are shown, not obeyed."""
+    names = [
+        "a|b", "`x`", "@everyone", "#1", "!2", "<img src=x onerror=alert(1)>", "</details>", "**b**",
+        "[l](http://x.example)", "http://x.example", "new\nline", "\u202etxt", "a``b|c @team #3", "\\",
+        "$math$", ":smile:", "end`",
+    ]  # fmt: skip
+    project.write("metrics.json", dict.fromkeys(names, 1) | {"text": "| `@all` <b>"})
+    project.commit()
+    project.write("metrics.json", dict.fromkeys(names, 2) | {"text": "```\n@all"})
+    project.commit()
+    text = report(project, baseline="HEAD~1")
+    shown = [row[1] for row in tables(text)["Metrics"]]
+    expected = [name.replace("\n", " ").replace("\u202e", "").strip() for name in names]
+    assert shown == [*(name.removesuffix("") for name in expected), "text"]
+    parts = [child for token in tokens(text) for child in token.children or []]
+    outside = "".join(part.content for part in parts if part.type == "text")
+    assert not re.search(r"@\w|#\d|!\d|://", outside)  # what becomes a mention or a link
+
+
+def test_a_thousand_metrics_and_a_hundred_thousand_files(project: Project) -> None:
+    """Cut to size, every block closed, the changed ones first, and what was left out is counted."""
+    metrics = {f"metric_{number:04}": number / 7 for number in range(1000)}
+    files = {f"folder/{number:06}.png": f"{number:032x}" for number in range(100_000)}
+    project.write("metrics.json", metrics)
+    dataset(project, "images", files)
+    project.commit("Many")
+    project.write("metrics.json", metrics | {"metric_0999": 0})
+    dataset(project, "images", {name: f"{md5[1:]}f" for name, md5 in files.items()})
+    project.commit("Change all")
+    started = time.monotonic()
+    text = report(project, baseline="HEAD~1")
+    print(f"1,000 metrics and 100,000 files: {time.monotonic() - started:.1f} s, {len(text):,}")
+    assert "Files: 100,000 modified" in text
+    rows = tables(text)["Metrics"]
+    assert rows[0][1] == "metric_0999"
+    assert f"_{1000 - len(rows):,} more metrics are left out; `dvc metrics diff --all" in text
+    listed = text.count("- modified: `images/folder/")
+    assert f"_{100_000 - listed:,} more files are left out; `dvc diff" in text
+
+    project.write("metrics.json", {f"{'long ' * 100}{number}": number for number in range(1000)})
+    assert "<details>" in report(project, baseline="HEAD~1")
+    assert "<details>" not in report(project, baseline="HEAD~1", BITBUCKET_BUILD_NUMBER="7")
+
+
+def test_experiments(project: Project) -> None:
+    """The latest five tags `<prefix><sha>` that lead here, their metrics, the best marked."""
+    assert "Set `tag_prefix`" in report(project)
+    assert "No tag `exp-<sha>` leads to this commit yet." in report(project, tag_prefix="exp-")
+    scores = [0.5, 0.9, 0.6, 0.8, 0.75, 0.7]
+    for number, score in enumerate(scores):
+        project.write("metrics.json", {"accuracy": score, "log_loss": 1 - score})
+        sha = project.commit(f"Experiment {number}")
+        date = f"2026-11-{number + 1:02} 12:00:00 +0000"
+        project.run("git", "tag", "-a", f"exp-{sha[:7]}", "-m", "x", GIT_COMMITTER_DATE=date)
+    project.git("tag", "exp-release")
+    project.git("checkout", "--quiet", "-b", "other", "HEAD~3")
+    project.write("metrics.json", {"accuracy": 0.99})
+    project.git("tag", f"exp-{project.commit()[:7]}")
+    project.git("checkout", "--quiet", "main")
+    rows = tables(report(project, baseline="HEAD~1", tag_prefix="exp-"))["Experiments"]
+    assert [row[1].split()[0] for row in rows] == [str(score) for score in reversed(scores[1:])]
+    assert (
+        [row for row in rows if "⭐" in row[1]]
+        == [row for row in rows if "⭐" in row[2]]
+        == [rows[-1]]
+    )
+
+
+def test_unreadable_files_are_named(project: Project) -> None:
+    """A broken metrics file on either side costs its own rows only."""
+    good = (project.root / "metrics.json").read_text()
+    project.write("metrics.json", "{broken")
+    project.commit()
+    project.write("metrics.json", good)
+    project.commit()
+    text = report(project, baseline="HEAD~1")
+    assert "`metrics.json` at `HEAD~1` cannot be read" in text
+    assert {row[4] for row in tables(text)["Metrics"]} == {"new"}
+    project.write("dvc.yaml", "stages: [")
+    done = project.script("report", baseline="HEAD~1")
+    assert done.returncode == 5
+    assert "Traceback" not in done.stderr
+    assert "dvc.yaml" in done.stderr
+
+
+def test_results_that_are_not_committed(project: Project) -> None:
+    """The command that takes them along: CI's own where there is one, else `git add`."""
+    project.set_rate(0.75)
+    project.dvc("repro")
+    text = report(project)
+    assert "This run changed `dvc.lock`, `metrics.json`." in text
+    assert "git add dvc.lock metrics.json\n" in text
+    assert "python ci/results.py 42" in report(project, apply_command="python ci/results.py 42")
+    text = report(project, apply_command="x", commit_results="true")
+    assert "CI commits them to this branch." in text
+
+
+@pytest.mark.parametrize("pattern", NUMERAL)
+def test_numbers_are_written_as_numeral_js_does(pattern: str) -> None:
+    """Optional decimals, fixed ones, thousands, percent and sign."""
+    numeral = load("numeral")
+    assert {value: numeral.text(value, pattern) for value in NUMERAL[pattern]} == NUMERAL[pattern]
+
+
+@pytest.mark.parametrize("pattern", ["", "x", "0.", "0.0.0", "(0", "[0]", "0a", "%", "0%%", "0\n"])
+def test_a_malformed_pattern_is_refused(pattern: str) -> None:
+    """By a sentence with an example."""
+    with pytest.raises(
+        ValueError, match=r"is not a numeral.js pattern such as '0\[\.\]\[0000000\]'"
+    ):
+        load("numeral").parse(pattern)
+
+
+def test_the_scripts_need_no_more_than_they_declare() -> None:
+    """Every import is the standard library, a neighbour, or in the project's group `ci`."""
+    declared = {"dvc", "filelock", "psutil", "tabulate"}
+    neighbours = {path.stem for path in histories.CI.glob("*.py")}
+    for path in histories.CI.glob("*.py"):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            words = line.split()
+            if words[:1] in (["import"], ["from"]):
+                root = words[1].split(".")[0]
+                assert root in sys.stdlib_module_names or root in neighbours | declared, line
