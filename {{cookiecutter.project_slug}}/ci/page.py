@@ -8,12 +8,14 @@ import html
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from string import Template
 from typing import Any
 
 import vl_convert
 from markdown_it import MarkdownIt
+from markup import code
 from pictures import Picture
 
 PAGE = Path(__file__).with_name("page.html")
@@ -93,16 +95,26 @@ def render(title: str, parts: Sequence[str | list[Picture]]) -> str:
     )
 
 
-def write_images(pictures: list[Picture], folder: Path) -> list[Path]:
-    """Write each plot as PNG for slides, and remove those of plots that are gone."""
+def write_images(pictures: list[Picture], folder: Path) -> list[Picture]:
+    """Write each plot as PNG for slides, and remove those of plots that are gone.
+
+    Returns the pictures; one that Vega refuses has lost its plot, and says so.
+    """
     folder.mkdir(exist_ok=True)
-    written = []
+    written: set[Path] = set()
+    drawn = []
     for picture in pictures:
-        if picture.spec:
-            name = re.sub(r"[^\w.-]+", "-", picture.name).strip("-.") or "plot"
-            path = folder / f"{name}.png"
-            path.write_bytes(vl_convert.vegalite_to_png(picture.spec, scale=2))
-            written.append(path)
-    for old in set(folder.glob("*.png")) - set(written):
+        try:
+            if picture.spec:
+                name = re.sub(r"[^\w.-]+", "-", picture.name).strip("-.") or "plot"
+                path = folder / f"{name}.png"
+                path.write_bytes(vl_convert.vegalite_to_png(picture.spec, scale=2))
+                written.add(path)
+            drawn.append(picture)
+        except ValueError as error:
+            reason = code(" ".join(str(error).splitlines()[:2]))
+            note = f"Vega cannot draw {code(picture.name)}: {reason}."
+            drawn.append(replace(picture, spec={}, notes=(*picture.notes, note)))
+    for old in set(folder.glob("*.png")) - written:
         old.unlink()
-    return written
+    return drawn

@@ -7,6 +7,7 @@ coloured squares, and each chart has its numbers below it; `report.html` shows D
 
 import json
 import math
+import mimetypes
 import os
 import re
 from bisect import bisect_left
@@ -103,7 +104,9 @@ def draw(renderer: Any, errors: dict[str, Any], labels: dict[str, str]) -> Pictu
     rows.sort(key=lambda row: row["rev"] == NOW)  # stable: the baseline first
     title = str(renderer.properties.get("title") or name)
     if renderer.TYPE == "image":
-        images = tuple((str(row["rev"]), str(row["src"])) for row in rows)
+        kind = mimetypes.guess_type(name)[0] or "image/png"
+        sources = [str(row["src"]).replace("data:image;", f"data:{kind};", 1) for row in rows]
+        images = tuple((str(row["rev"]), source) for row, source in zip(rows, sources, strict=True))
         return Picture(name, title, images=images, notes=tuple(notes))
     if not rows:
         return Picture(name, title, notes=tuple(notes))

@@ -330,7 +330,7 @@ def drawn(found: list[Picture], most: int) -> str:
 
 
 def read(chosen: argparse.Namespace) -> Report:
-    """Read everything that a report says.
+    """Read everything that a report says, and draw its pictures.
 
     Raises:
         ValueError: an unknown baseline or metrics file or malformed rules, in one sentence.
@@ -344,7 +344,8 @@ def read(chosen: argparse.Namespace) -> Report:
     style = glance(chosen, max(ROW_LIMITS))
     latest = pictures.over_time(board.experiments, rules, style)
     judged = verdict.judge(comparison, rules, style)
-    return Report(comparison, rules, judged, board, found + ([latest] if latest else []))
+    found = page.write_images(found + ([latest] if latest else []), PICTURES)
+    return Report(comparison, rules, judged, board, found)
 
 
 def glance(chosen: argparse.Namespace, rows: int) -> Style:
@@ -398,7 +399,6 @@ def write(chosen: argparse.Namespace, run: Run) -> Verdict:
     title = f"Report: {report.comparison.head.revision}"
     plots: list[str | list[Picture]] = ["### Plots", report.pictures] if report.pictures else []
     replace(PAGE, page.render(title, [before, *plots, after]))
-    page.write_images(report.pictures, PICTURES)
     return report.verdict
 
 
