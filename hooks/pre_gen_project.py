@@ -49,7 +49,9 @@ def problems(answers: dict[str, Any]) -> Iterator[str]:
             f"remote_url of the remote {remote} must be {wanted},"
             f" for example {example}; it was {url!r}."
         )
-    if endpoint and not spec["endpoint_option"]:
+    if spec["endpoint"] and not endpoint:
+        yield f"remote_endpoint must be given for {remote}, for example {spec['endpoint']}."
+    elif endpoint and not spec["endpoint_option"]:
         yield f"remote_endpoint must be empty: the remote {remote} has none; it was {endpoint!r}."
     elif endpoint and not re.fullmatch(r"https?://[^/\s@?#]+(/[^\s?#]*)?", endpoint):
         yield (

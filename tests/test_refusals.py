@@ -28,6 +28,11 @@ REFUSED = {
     ),
 }
 for remote, spec in REMOTES.items():
+    if spec["endpoint"]:
+        REFUSED[f"{remote} endpoint"] = (
+            {"remote": remote, "remote_endpoint": ""},
+            spec["endpoint"],
+        )
     if spec["schemes"]:
         scheme = spec["schemes"][0]
         example = spec["url"].format(slug="my-ml-project")

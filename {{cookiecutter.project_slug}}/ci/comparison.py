@@ -79,8 +79,12 @@ class Value:
     @property
     def delta(self) -> float | None:
         """Return new - old, or None where one is not a number."""
-        numbers = all(is_number(value) for value in (self.old, self.new))
-        return self.new - self.old if numbers else None
+        if not (is_number(self.old) and is_number(self.new)):
+            return None
+        try:
+            return self.new - self.old
+        except OverflowError:  # an integer too large for a float
+            return None
 
 
 @dataclass(frozen=True)
@@ -128,7 +132,7 @@ def commit(revision: str) -> str:
     """Return the full sha of a revision, or an empty string where there is no such commit."""
     if revision.startswith("-"):
         return ""
-    return git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+    return git("rev-parse", "--verify", "--quiet", revision + "^{commit}")
 
 
 def is_number(value: Any) -> bool:

@@ -14,7 +14,6 @@ import csv
 import difflib
 import io
 import json
-import math
 import os
 import re
 import sys
@@ -39,7 +38,7 @@ from comparison import (
 from experiments import Experiment, Values, collect, commit_values, fold
 from markup import code, table
 from tabulate import tabulate
-from values import BRIEF, EXACT, Style, shown
+from values import BRIEF, EXACT, Style, is_nan, shown
 from verdict import Rules, lookup, noise, primary, read_rules, validated
 
 MOST_METRICS = 4  # columns in a table to read; JSON and CSV have all
@@ -84,7 +83,7 @@ class Board:
 def score(one: Experiment, rules: Rules) -> float | None:
     """Return the value of the primary metric, None where it is no number."""
     value = lookup(one.metrics, rules.metric)
-    return float(value) if is_number(value) and not math.isnan(value) else None
+    return value if is_number(value) and not is_nan(value) else None
 
 
 def ranked(experiments: list[Experiment], rules: Rules) -> list[Experiment]:

@@ -20,7 +20,7 @@ from dvc.render.match import match_defs_renderers
 from dvc.repo import Repo
 from experiments import Experiment
 from markup import code, folded, shortened, table, text
-from values import Style, shown
+from values import Style, is_finite, shown
 from verdict import Rules, lookup
 
 NOW = "now"
@@ -388,7 +388,7 @@ def natural(name: str) -> tuple[float, str]:
 def over_time(experiments: list[Experiment], rules: Rules, style: Style) -> Picture | None:
     """Draw the primary metric of the latest experiments; None where these are too few."""
     scored = [(one, lookup(one.metrics, rules.metric)) for one in experiments]
-    known = [(one, float(v)) for one, v in scored if type(v) in (int, float) and math.isfinite(v)]
+    known = [(one, float(value)) for one, value in scored if is_finite(value)]
     known = sorted(known, key=lambda pair: pair[0].time)[-LATEST:]
     if len(known) < FEWEST:
         return None

@@ -9,7 +9,6 @@ could not be written, 6 written, but a metric fell by more than `report.max_regr
 """
 
 import argparse
-import math
 import os
 import sys
 from dataclasses import dataclass, field
@@ -26,6 +25,7 @@ from comparison import (
     Comparison,
     Output,
     Snapshot,
+    Value,
     compare,
     direction,
     is_number,
@@ -33,7 +33,7 @@ from comparison import (
 from dvc.exceptions import DvcException
 from markup import block, code, folded, table
 from pictures import Picture
-from values import BRIEF, EXACT, Style, change, shown, size
+from values import BRIEF, EXACT, Style, change, is_nan, shown, size
 from verdict import Rules, Verdict, lookup
 
 T = TypeVar("T")
@@ -51,7 +51,8 @@ ROW_LIMITS = (
 )  # tried in turn until the report is short enough
 BOARD_ROWS = 10  # of the leaderboard
 MOST_PLOTS = 6  # in the comment; the page has all
-VISIBLE_ROWS = 25  # a longer table is folded
+VISIBLE_ROWS = 25  # the rest of a longer table is folded
+FOLDED_FROM = 10  # metrics, so that the changed ones among them are seen at once
 RUN_ONLY = ("repro_targets", "dvc_pull", "time_limit")
 VARIABLES = [name for name in settings.VARIABLES if name not in RUN_ONLY]
 
@@ -76,19 +77,13 @@ class Report:
     pictures: list[Picture]
 
 
-def listed(
-    headers: list[str],
-    rows: list[list[str]],
-    right: tuple[int, ...],
-    summary: str,
-    visible: int = VISIBLE_ROWS,
-) -> str:
+def listed(headers: list[str], rows: list[list[str]], right: tuple[int, ...], summary: str) -> str:
     """Write a table, the rows beyond the first ones folded under the summary."""
-    if len(rows) <= visible:
+    if len(rows) <= VISIBLE_ROWS:
         return table(headers, rows, right)
-    rest = table(headers, rows[visible:], right)
-    first = table(headers, rows[:visible], right)
-    return f"{first}\n\n{folded(f'{len(rows) - visible:,} more {summary}', rest)}"
+    rest = table(headers, rows[VISIBLE_ROWS:], right)
+    first = table(headers, rows[:VISIBLE_ROWS], right)
+    return f"{first}\n\n{folded(f'{len(rows) - VISIBLE_ROWS:,} more {summary}', rest)}"
 
 
 def cut(rows: list[T], limit: int, what: str, command: str) -> tuple[list[T], str]:
@@ -108,13 +103,15 @@ def name_of(snapshot: Snapshot) -> str:
 
 def heading(comparison: Comparison, judged: Verdict, run: Run) -> str:
     """Say the verdict, what is compared with what, and what to know before the numbers."""
-    head, baseline = name_of(comparison.head), comparison.baseline
-    against = f"{head} compared with {name_of(baseline)}" if baseline else head
-    produced = " and the results of this run, not committed yet" if comparison.results else ""
+    said = name_of(comparison.head)
+    if comparison.results:
+        said += ", with the results of this run,"
+    if comparison.baseline:
+        said += f" compared with {name_of(comparison.baseline)}"
     headline = judged.headline
     if run.failed_stage:
         headline = f"❌ Stage {code(run.failed_stage)} failed"
-    lines = [f"## {headline}\n\n{against}{produced}"]
+    lines = [f"## {headline}\n\n{said.removesuffix(',')}"]
     lines += [f"> ⚠️ {note}" for note in comparison.warnings + run.notes]
     return "\n\n".join(lines)
 
@@ -128,38 +125,37 @@ def failure(run: Run) -> str:
 
 
 def metrics(comparison: Comparison, rules: Rules, style: Style) -> str:
-    """Compare the metrics, nested ones folded; where they are many, unchanged ones go first."""
-    if not comparison.metrics:
+    """Compare the metrics, unchanged ones folded where there are many, and left out first."""
+    values = comparison.metrics
+    if not values:
         return "### Metrics\n\nThere are none: no stage of `dvc.yaml` has written `metrics:` yet."
-    values = sorted(comparison.metrics, key=lambda value: "." in value.name)
-    top = sum("." not in value.name for value in values)
-    visible = min(top or VISIBLE_ROWS, VISIBLE_ROWS)
-    baseline = comparison.baseline.sha[:7] if comparison.baseline else ""
+    if not comparison.baseline:
+        values, left_out = cut(values, style.rows, "metrics", "dvc metrics show")
+        rows = [[code(v.path), code(v.name), shown(v.new, style)] for v in values]
+        body = listed(["Path", "Metric", "Value"], rows, (2,), "metrics")
+        return f"### Metrics\n\n{body}{left_out}"
     if len(values) > style.rows:
         values = sorted(values, key=lambda value: not value.changed)
-    command = f"dvc metrics diff --all {baseline}" if baseline else "dvc metrics show"
+    command = f"dvc metrics diff --all {comparison.baseline.sha[:7]}"
     values, left_out = cut(values, style.rows, "metrics", command)
-    if not baseline:
-        rows = [[code(v.path), code(v.name), shown(v.new, style)] for v in values]
-        return (
-            "### Metrics\n\n"
-            + listed(["Path", "Metric", "Value"], rows, (2,), "metrics", visible)
-            + left_out
-        )
-    rows = [
-        [
-            code(v.path),
-            code(v.name),
-            shown(v.old, style),
-            shown(v.new, style),
-            change(v, style, rules.direction if v.name == rules.metric else direction(v.name)),
-        ]
-        for v in values
-    ]
-    headers = ["Path", "Metric", "Old", "New", "Change"]
-    body = listed(headers, rows, (2, 3, 4), "metrics", visible)
-    legend = "\n\n🟢 better · 🔴 worse" if any("🟢" in r[4] or "🔴" in r[4] for r in rows) else ""
-    return f"### Metrics\n\n{body}{legend}{left_out}"
+    fold = len(values) > FOLDED_FROM and not all(value.changed for value in values)
+    headers, right = ["Path", "Metric", "Old", "New", "Change"], (2, 3, 4)
+    rows = [metric_row(value, rules, style) for value in values if value.changed or not fold]
+    parts = [listed(headers, rows, right, "metrics") if rows else "No metric changed."]
+    if any("🟢" in row[4] or "🔴" in row[4] for row in rows):
+        parts.append("🟢 better · 🔴 worse")
+    if fold:
+        rows = [metric_row(value, rules, style)[:3] for value in values if not value.changed]
+        unchanged = table(["Path", "Metric", "Value"], rows, (2,))
+        parts.append(folded(f"{len(rows):,} unchanged metrics", unchanged))
+    return "### Metrics\n\n" + "\n\n".join(parts) + left_out
+
+
+def metric_row(value: Value, rules: Rules, style: Style) -> list[str]:
+    """Write a metric on both sides."""
+    sides = [shown(value.old, style), shown(value.new, style)]
+    better = rules.direction if value.name == rules.metric else direction(value.name)
+    return [code(value.path), code(value.name), *sides, change(value, style, better)]
 
 
 def params(comparison: Comparison, style: Style) -> str:
@@ -219,8 +215,6 @@ def changed_data(comparison: Comparison, style: Style) -> list[str]:
             for file in files
         ]
         parts += [folded(f"Files: {total}", "\n".join(lines) + left_out)]
-    else:
-        parts += [f"In all: {total}."]
     if comparison.unlisted:
         folders = ", ".join(code(path) for path in comparison.unlisted[:10])
         parts.append(
@@ -257,8 +251,8 @@ def experiments(comparison: Comparison, style: Style, tag_prefix: str) -> str:
 
 def best(values: list[Any], better: int) -> list[int]:
     """Return the positions of the best value, where one knows which way is better."""
-    numbers = [value for value in values if is_number(value) and not math.isnan(value)]
-    if not better or not numbers:
+    numbers = [value for value in values if is_number(value) and not is_nan(value)]
+    if not better or len(numbers) < 2:
         return []
     goal = max(numbers) if better > 0 else min(numbers)
     return [row for row, value in enumerate(values) if is_number(value) and value == goal]
@@ -404,7 +398,7 @@ def write(chosen: argparse.Namespace, run: Run) -> Verdict:
 
 def replace(path: Path, content: str) -> None:
     """Write a file at once."""
-    unfinished = path.with_name(f"{path.name}.tmp")
+    unfinished = Path(".dvc/tmp", path.name)
     unfinished.write_text(content, encoding="utf-8")
     unfinished.replace(path)
 

@@ -328,6 +328,9 @@ def main(arguments: list[str] | None = None) -> int:
         print("The head commit's message has [ci skip] or [skip ci]: nothing is run.")
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    if not Path(".dvc/config").exists():
+        print("run.py: this is no DVC project yet; 'dvc init' makes it one.", file=sys.stderr)
+        return 2
     LOCK.parent.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(LOCK, timeout=0):
@@ -341,7 +344,8 @@ def main(arguments: list[str] | None = None) -> int:
         )
         return 7
     except (ValueError, DvcException) as error:
-        print(f"run.py: {one_line(error)}", file=sys.stderr)
+        hint = " ('git checkout dvc.lock' restores it)" if "'dvc.lock'" in str(error) else ""
+        print(f"run.py: {one_line(error)}{hint}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("run.py: stopped; the next run goes on from here.", file=sys.stderr)

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,9 @@ from markup import code
 
 BRIEF = "0[.][0000]"  # where a reader compares at a glance
 EXACT = "0[.][000000000000000]"  # for parameters, which are shown as they were set
+
+
+LONGEST_NUMBER = 30  # characters; a longer one is written with an exponent
 
 
 @dataclass(frozen=True)
@@ -28,9 +32,23 @@ def shown(value: Any, style: Style) -> str:
         return "–"
     if not is_number(value):
         return code(value if isinstance(value, str) else json.dumps(value, default=str))
+    if isinstance(value, int) and abs(value) > sys.float_info.max:
+        return code(str(value))
     written = numeral.text(value, style.metrics_format)
+    if math.isfinite(value) and len(written) > LONGEST_NUMBER:
+        return f"{value:.6g}"
     vanished = value and math.isfinite(value) and not re.search("[1-9]", written)
     return f"{value:.2g}" if vanished else written
+
+
+def is_nan(value: float) -> bool:
+    """Tell whether it is NaN; an integer, which may be too large for a float, never is."""
+    return isinstance(value, float) and math.isnan(value)
+
+
+def is_finite(value: Any) -> bool:
+    """Tell whether it is a number that a float can hold and that one can draw."""
+    return is_number(value) and abs(value) <= sys.float_info.max  # which NaN is not
 
 
 def signed(delta: float, style: Style) -> str:
@@ -48,7 +66,7 @@ def change(value: Value, style: Style, better: int) -> str:
     if not value.changed:
         return ""
     delta = value.delta
-    if not delta or math.isnan(delta):
+    if not delta or is_nan(delta):
         return "changed"
     verdict = {1: " 🟢", -1: " 🔴", 0: ""}[better * (1 if delta > 0 else -1)]
     return f"{signed(delta, style)} {'▲' if delta > 0 else '▼'}{verdict}"

@@ -22,7 +22,7 @@ from typing import Any
 import yaml
 from comparison import ABSENT, Comparison, Value, direction, is_number
 from markup import code, table
-from values import Style, shown, signed
+from values import Style, is_finite, is_nan, shown, signed
 
 DIRECTIONS = {"maximize": 1, "minimize": -1}
 KEYS = ["primary_metric", "direction", "max_regression"]
@@ -68,7 +68,7 @@ def read_rules(path: Path = Path("params.yaml")) -> Rules:
     metric, limit = str(block["primary_metric"]), block.get("max_regression")
     if block.get("direction", "maximize") not in DIRECTIONS:
         raise ValueError(f"{path}: report.direction must be 'maximize' or 'minimize'")
-    if limit is not None and not (is_number(limit) and 0 <= limit < math.inf):
+    if limit is not None and not (is_finite(limit) and limit >= 0):
         raise ValueError(
             f"{path}: report.max_regression must be a number from 0 up, in the unit of {metric!r},"
             " for example 0.02; or null, so that no loss fails the run"
@@ -94,7 +94,7 @@ def primary(metrics: dict[str, dict[str, Any]], rules: Rules) -> Rules:
 def spread(metrics: dict[str, dict[str, Any]], metric: str) -> float | None:
     """Return the standard deviation of the metric over the folds, None where it was not measured."""
     std = lookup(metrics, "cv.std")
-    measured = lookup(metrics, "cv.metric") == metric and is_number(std) and math.isfinite(std)
+    measured = lookup(metrics, "cv.metric") == metric and is_finite(std)
     return float(std) if measured else None
 
 
@@ -129,12 +129,12 @@ def judge(comparison: Comparison, rules: Rules, style: Style) -> Verdict:
     new, old = comparison.head.metrics, comparison.baseline and comparison.baseline.metrics
     rules = primary(new, rules)
     value = Value("", rules.metric, lookup(old or {}, rules.metric), lookup(new, rules.metric))
-    if not is_number(value.new) or math.isnan(value.new):
+    if not is_number(value.new) or is_nan(value.new):
         return Verdict(f"❔ No verdict: {missing(value, new)}", "")
     name, now = code(rules.metric), shown(value.new, style)
     details = numbers(comparison, value, style)
     delta = value.delta
-    if delta is None or math.isnan(delta):
+    if delta is None or is_nan(delta):
         against = "first results" if value.old is ABSENT else "the baseline has no number"
         return Verdict(f"🆕 {name} {now} ({against})", details)
     reason = together(causes(comparison))
