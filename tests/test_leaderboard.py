@@ -76,7 +76,13 @@ def test_best_first_with_its_changes_and_its_author(project: Project) -> None:
     project.commit("Forget the result")
     project.git("checkout", "--quiet", "main")
     rows = board(project)
-    assert [row["names"] for row in rows] == [["slow"], ["fast"], ["main"], ["broken"], ["unmeasured"]]
+    assert [row["names"] for row in rows] == [
+        ["slow"],
+        ["fast"],
+        ["main"],
+        ["broken"],
+        ["unmeasured"],
+    ]
     assert [row["best"] for row in rows] == [True, False, False, False, False]
     assert rows[0]["changed_params"] == {"train.rate": 0.1, "train.steps": 1000}
     assert rows[0]["author"] == "Test"
@@ -251,7 +257,10 @@ def test_five_hundred_experiments(project: Project) -> None:
             "metrics.json": json.dumps({"accuracy": score, "cv": {"mean": score, "std": 0.1}}),
         }
         ref = f"refs/exps/{main[:2]}/{main[2:]}/exp-{number:03}"
-        stream += [f"commit {ref}", f"committer Test <t@example.com> {1_700_000_000 + number} +0000"]
+        stream += [
+            f"commit {ref}",
+            f"committer Test <t@example.com> {1_700_000_000 + number} +0000",
+        ]
         stream += ["data 1", "x", f"from {main}"]
         for path, text in files.items():
             stream += [f"M 100644 inline {path}", f"data {len(text.encode())}", text]

@@ -218,7 +218,9 @@ def test_mermaid_draws_every_chart(drawn: Project) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("flags", [(), (DARK,)], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [1200, 500], ids=["desk", "phone"])
-def test_the_page_opens_in_a_browser(drawn_once: Project, flags: tuple[str, ...], width: int) -> None:
+def test_the_page_opens_in_a_browser(
+    drawn_once: Project, flags: tuple[str, ...], width: int
+) -> None:
     """No error, every plot drawn, nothing wider than the screen, nothing asked of the network."""
     page = drawn_once.root / "report.html"
     seen = visit(page, *flags, width=width)

@@ -129,7 +129,9 @@ def test_the_cause_is_what_was_changed_by_hand(project: Project) -> None:
     project.set_rate(0.75)
     project.dvc("repro")
     project.commit("Change a parameter")
-    assert ", after `train.rate` changed" in report(project, "--baseline", "HEAD~1").partition("\n")[0]
+    assert (
+        ", after `train.rate` changed" in report(project, "--baseline", "HEAD~1").partition("\n")[0]
+    )
 
     evaluate = (project.root / "evaluate.py").read_text()
     project.write("evaluate.py", evaluate.replace("/ 0.9", "/ 0.8"))

@@ -276,7 +276,7 @@ def mermaid(title: str, x_axis: str, up: str, lines: list[list[float]], colours:
         "themeVariables": {"xyChart": {"plotColorPalette": ", ".join(colours)}},
     }
     body = [
-        f"%%{{init: {json.dumps(setup)}}}%%",
+        "%%{init: " + json.dumps(setup) + "}%%",
         "xychart-beta",
         f'    title "{label(title)}"',
         f"    {x_axis}",
