@@ -260,7 +260,9 @@ def with_secrets(
     """A repository whose project keeps its data in the bucket, and its secrets."""
     project = bake_tiny(
         *(tmp_path / "baked", environments("s3")),
-        **{"remote": "s3", "remote_url": s3.url, "remote_endpoint": s3.endpoint},
+        remote="s3",
+        remote_url=s3.url,
+        remote_endpoint=s3.endpoint,
     )
     project.run("dvc", "--version")
     return GitHub(project, tmp_path), s3.secrets
