@@ -211,3 +211,38 @@ def credential(publish: ModuleType) -> list[str]:
     finally:
         publish.command = original
     return [word for word in asked if word.startswith("credential.helper=!")]
+
+
+@pytest.mark.parametrize("source", ["zip", "gh"])
+def test_results_are_taken_home_by_one_command(render, tmp_path: Path, source: str) -> None:
+    """The command that the report shows."""
+    project = render().path
+    results = zipped(tmp_path / "a.zip", GOOD | {"../outside": b"evil", "train.py": b"evil"})
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    gh = f"""#!{sys.executable}
+import sys, zipfile
+assert sys.argv[1:5] == ["run", "download", "123", "--name"], sys.argv
+zipfile.ZipFile({str(results)!r}).extractall(sys.argv[-1])
+"""
+    (tools / "gh").write_text(gh)
+    (tools / "gh").chmod(0o755)
+    before = (project / "train.py").read_bytes()
+    run(
+        sys.executable, "ci/results.py", "123" if source == "gh" else results, cwd=project,
+        env=os.environ | {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"},
+    )  # fmt: skip
+    for name in set(GOOD) - {"report.md"}:
+        assert (project / name).read_bytes() == GOOD[name]
+    assert not (project / "report.md").exists()
+    assert not (tmp_path / "outside").exists()
+    assert (project / "train.py").read_bytes() == before
+
+
+def test_results_that_cannot_be_fetched_are_one_sentence(render, tmp_path: Path) -> None:
+    done = run(
+        sys.executable, "ci/results.py", "123", cwd=render().path, check=False,
+        env={"PATH": str(tmp_path)},
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert done.stderr == "The results of 123 could not be fetched: gh was not found\n"
