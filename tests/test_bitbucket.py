@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from act import STAND_INS
@@ -57,7 +58,7 @@ def bitbucket(baked: BakedProject, tmp_path: Path) -> BakedProject:
 
 def pipeline(
     project: BakedProject, bb_run: Path, target: str, branch: str, **variables: str
-) -> tuple[subprocess.CompletedProcess[str], list[dict]]:
+) -> tuple[subprocess.CompletedProcess[str], list[dict[str, Any]]]:
     """Run a pipeline of the project's head; return what happened and what `cml` was told."""
     store = project.path.parent
     project.git("push", "--quiet", "origin", f"HEAD:refs/heads/{branch}")

@@ -1,7 +1,5 @@
 """Promise: with `credentials=oidc` the storage lets CI in, and no key is stored anywhere."""
 
-import importlib.machinery
-import importlib.util
 import json
 import stat
 import threading
@@ -16,6 +14,7 @@ import pytest
 from act import GitHub
 from answers import REMOTES
 from conftest import TEMPLATE
+from loading import load
 from moto.server import ThreadedMotoServer
 from tiny import bake_tiny
 
@@ -32,7 +31,7 @@ class Issuers:
         self.audiences: list[str] = []
         self.exchanged: list[dict[str, str]] = []
 
-    def token(self, query: dict[str, list[str]], bearer: str | None) -> dict:
+    def token(self, query: dict[str, list[str]], bearer: str | None) -> dict[str, str]:
         """Issue one token per request, each of them another."""
         assert bearer == "bearer request-token"
         self.audiences += query["audience"]
@@ -131,10 +130,7 @@ def test_a_run_signs_in_to_s3_by_its_token(
 @pytest.fixture
 def oidc():
     """The script, loaded as a module."""
-    loader = importlib.machinery.SourceFileLoader("oidc", str(SCRIPT))
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("oidc", loader))
-    loader.exec_module(module)
-    return module
+    return load(SCRIPT)
 
 
 @pytest.mark.parametrize("remote", KEYLESS)

@@ -1,6 +1,5 @@
 """Promise: what the template generates is pinned, and the pins are renewed."""
 
-import importlib.util
 import os
 import re
 import shutil
@@ -9,6 +8,7 @@ from types import ModuleType
 
 import pytest
 from conftest import TEMPLATE
+from loading import load
 
 WORKFLOWS = "{{cookiecutter.project_slug}}/.github/workflows"
 
@@ -16,10 +16,7 @@ WORKFLOWS = "{{cookiecutter.project_slug}}/.github/workflows"
 @pytest.fixture
 def pins() -> ModuleType:
     """The script, loaded as a module."""
-    spec = importlib.util.spec_from_file_location("pins", TEMPLATE / "scripts" / "pins.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load(TEMPLATE / "scripts" / "pins.py")
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Promise: what a run left behind is data: whatever it planted, only results reach Git."""
 
-import importlib.util
 import io
 import os
 import stat
@@ -11,6 +10,7 @@ from types import ModuleType
 
 import pytest
 from conftest import TEMPLATE, run
+from loading import load
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="every provider publishes on Linux")
 SCRIPT = TEMPLATE / "{{cookiecutter.project_slug}}" / "ci" / "publish.py"
@@ -44,10 +44,7 @@ PLANTED = (
 @pytest.fixture(scope="module")
 def publish() -> ModuleType:
     """The script, loaded as a module."""
-    spec = importlib.util.spec_from_file_location("publish", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load(SCRIPT)
 
 
 def zipped(path: Path, files: dict[str, bytes], links: dict[str, str] | None = None) -> Path:
@@ -195,21 +192,18 @@ def test_the_token_is_in_no_argument(publish: ModuleType, monkeypatch, tmp_path:
         publish.push("0" * 40, "refs/heads/main")
     assert "push" in seen.read_text()
     assert "marked-token" not in seen.read_text()
-    helper = publish.command("git", "-c", *credential(publish), "credential", "fill",
+    helper = publish.command("git", "-c", *credential(publish, monkeypatch), "credential", "fill",
                              data=b"protocol=https\nhost=github.com\n\n",
                              repo_token="marked-token")  # fmt: skip
     assert "password=marked-token" in helper  # the control: Git does get it
 
 
-def credential(publish: ModuleType) -> list[str]:
+def credential(publish: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return the setting by which the script hands the token to Git."""
     asked: list[str] = []
-    original = publish.command
-    publish.command = lambda *words, **_: asked.extend(words) or ""
-    try:
+    with monkeypatch.context() as patch:
+        patch.setattr(publish, "command", lambda *words, **_: asked.extend(words))
         publish.git_remote("fetch")
-    finally:
-        publish.command = original
     return [word for word in asked if word.startswith("credential.helper=!")]
 
 

@@ -3,6 +3,7 @@
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -39,11 +40,12 @@ def test_a_run_without_a_gpu_ends_in_one_sentence(render, tmp_path: Path, smi: s
         assert done.stderr.count("\n") == 1
 
 
-def jobs(project: BakedProject, ci: str) -> tuple[dict, dict]:
+def jobs(project: BakedProject, ci: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the jobs `run` and `publish` of a CI file."""
     file = yaml.safe_load(project.read(FILES[ci]))
     if ci == "bitbucket":
-        return tuple(entry["step"] for entry in file["definitions"]["steps"])
+        run_step, publish_step = (entry["step"] for entry in file["definitions"]["steps"])
+        return run_step, publish_step
     file = file.get("jobs", file)
     return file["run"], file["publish"]
 
