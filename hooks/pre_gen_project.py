@@ -46,7 +46,9 @@ def problems(answers: dict[str, Any]) -> Iterator[str]:
         )
     elif not re.fullmatch(pattern, url):
         yield f"remote_url must be {wanted}, for example {example}; it was {url!r}."
-    if endpoint and not spec["endpoint_option"]:
+    if spec["endpoint"] and not endpoint:
+        yield f"remote_endpoint must be given for {remote}, for example {spec['endpoint']}."
+    elif endpoint and not spec["endpoint_option"]:
         yield f"remote_endpoint must be empty: the remote {remote} has none; it was {endpoint!r}."
     elif endpoint and not re.fullmatch(r"https?://[^/\s@?#]+(/[^\s?#]*)?", endpoint):
         yield (
@@ -54,8 +56,8 @@ def problems(answers: dict[str, Any]) -> Iterator[str]:
             f" for example https://minio.example.com:9000; it was {endpoint!r}."
         )
     if answers["credentials"] == "oidc" and (answers["ci"] == "bitbucket" or not spec["oidc"]):
-        able = ", ".join(name for name, other in answers["_remotes"].items() if other["oidc"])
-        yield f"credentials=oidc is for {able} on github or gitlab, for example ci=github remote=s3."
+        able = [name for name, other in answers["_remotes"].items() if other["oidc"]]
+        yield f"credentials=oidc is for {able} and ci=github or gitlab, such as remote={able[0]}."
 
 
 if __name__ == "__main__":

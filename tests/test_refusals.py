@@ -31,8 +31,13 @@ for remote in REMOTES:
     for ci in CHOICES["ci"]:
         answers = {"credentials": "oidc", "remote": remote, "ci": ci}
         if not possible(answers):
-            REFUSED[f"oidc for {remote} on {ci}"] = (answers, "ci=github remote=s3")
+            REFUSED[f"oidc for {remote} on {ci}"] = (answers, "such as remote=")
 for remote, spec in REMOTES.items():
+    if spec["endpoint"]:
+        REFUSED[f"{remote} endpoint"] = (
+            {"remote": remote, "remote_endpoint": ""},
+            spec["endpoint"],
+        )
     if spec["schemes"]:
         scheme = spec["schemes"][0]
         example = spec["url"].format(slug="my-ml-project")

@@ -18,7 +18,15 @@ from .running import Server, free_port, process, serving
 
 REPOSITORY = Path(__file__).parents[2]
 TOOLS = Path(sys.executable).parent
+PATH = f"{TOOLS}{os.pathsep}{os.environ['PATH']}"
 TABLE = json.loads((REPOSITORY / "cookiecutter.json").read_text(encoding="utf-8"))["_remotes"]
+
+
+def tool(name: str) -> str:
+    """Return the path of a command that the development environment brings along."""
+    path = shutil.which(name, path=PATH)
+    assert path, f"{name} is missing: run `uv sync`"
+    return path
 
 
 @contextmanager
@@ -28,7 +36,7 @@ def s3(folder: Path) -> Iterator[Server]:
     endpoint = f"http://127.0.0.1:{port}"
     # moto checks signatures and policies after this many calls: those that make bucket and user
     environment = os.environ | {"INITIAL_NO_AUTH_ACTION_COUNT": "4"}
-    command = [str(TOOLS / "moto_server"), "-H", "127.0.0.1", "-p", str(port)]
+    command = [tool("moto_server"), "-H", "127.0.0.1", "-p", str(port)]
     with process(command, port, folder / "moto.log", env=environment):
         options = {
             "endpoint_url": endpoint,
@@ -64,26 +72,28 @@ def node_modules() -> Path:
             shutil.copy(here / "package.json", there)
             locked = (here / lock.name).read_bytes()
             lock.write_bytes(locked)
-            path = f"{TOOLS}{os.pathsep}{os.environ['PATH']}"
-            command = [shutil.which("npm", path=path), "ci", "--ignore-scripts", "--no-audit"]
+            command = [tool("npm"), "ci", "--ignore-scripts", "--no-audit"]
             done = subprocess.run(
-                command, cwd=there, env=os.environ | {"PATH": path}, capture_output=True, text=True
+                command,
+                cwd=there,
+                env=os.environ | {"PATH": PATH},
+                check=False,
+                capture_output=True,
+                text=True,
             )
             if done.returncode:
                 lock.unlink()
-                raise RuntimeError(f"npm ci failed:\n{done.stderr}")
+                raise RuntimeError(done.stderr)
     return there / "node_modules"
 
 
 @contextmanager
 def azure(folder: Path) -> Iterator[Server]:
     """Run Azurite with one container; its account and key are the documented ones."""
-    key = (
-        "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
-    )
+    key = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
     port = free_port()
     command = [
-        shutil.which("node", path=f"{TOOLS}{os.pathsep}{os.environ['PATH']}"),
+        tool("node"),
         str(node_modules() / "azurite" / "dist" / "src" / "blob" / "main.js"),
         *("--silent", "--skipApiVersionCheck", "--disableTelemetry", "--inMemoryPersistence"),
         *("--blobHost", "127.0.0.1", "--blobPort", str(port)),
@@ -104,11 +114,14 @@ def azure(folder: Path) -> Iterator[Server]:
 
 @contextmanager
 def gs(folder: Path) -> Iterator[Server]:
-    """Run the emulator, which asks for no token, and a token endpoint, which checks the key."""
+    """Run the emulator, which asks for no token, and a token endpoint, which checks the key.
+
+    The emulator loses a carriage return that is the last byte of a file.
+    """
     tokens = TokenEndpoint()
     port = free_port()
     command = [
-        *(str(TOOLS / "gcp-storage-emulator"), "start", "-M", "--default-bucket", "bucket"),
+        *(tool("gcp-storage-emulator"), "start", "-M", "--default-bucket", "bucket"),
         *("--host", "127.0.0.1", "--port", str(port)),
     ]
     with process(command, port, folder / "gs.log"), serving(tokens.handler()) as token_port:

@@ -30,7 +30,7 @@ def free_port() -> int:
     """Return a port of loopback that nothing listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        return int(probe.getsockname()[1])
 
 
 def wait_for(port: int, seconds: float = 60) -> None:
@@ -42,14 +42,21 @@ def wait_for(port: int, seconds: float = 60) -> None:
             return
         except OSError:
             time.sleep(0.05)
-    raise TimeoutError(f"nothing listens on port {port} after {seconds} s")
+    message = f"nothing listens on port {port} after {seconds} s"
+    raise TimeoutError(message)
 
 
 @contextmanager
-def process(command: list[str], port: int, log: Path, **options: object) -> Iterator[None]:
+def process(
+    command: list[str],
+    port: int,
+    log: Path,
+    env: dict[str, str] | None = None,
+    cwd: Path | None = None,
+) -> Iterator[None]:
     """Run a server as a process of its own from the moment it listens to the end of the block."""
     with log.open("wb") as output:
-        running = subprocess.Popen(command, stdout=output, stderr=output, **options)
+        running = subprocess.Popen(command, stdout=output, stderr=output, env=env, cwd=cwd)
         try:
             wait_for(port)
             yield

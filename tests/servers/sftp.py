@@ -10,7 +10,7 @@ import asyncssh
 async def main(port: int, folder: Path) -> None:
     """Serve `folder/root` as `/` until the process is ended."""
 
-    def sftp(channel: asyncssh.SSHServerChannel) -> asyncssh.SFTPServer:
+    def sftp(channel: asyncssh.SSHServerChannel[bytes]) -> asyncssh.SFTPServer:
         return asyncssh.SFTPServer(channel, chroot=str(folder / "root").encode())
 
     server = await asyncssh.listen(

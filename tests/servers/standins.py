@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
@@ -23,12 +24,12 @@ from .running import Handler, Server, free_port, serving
 
 
 @contextmanager
-def oss(folder: Path) -> Iterator[Server]:
+def oss(_folder: Path) -> Iterator[Server]:
     """Serve one bucket of Alibaba's OSS, requests signed by version 1 of its scheme.
 
     https://www.alibabacloud.com/help/en/oss/developer-reference/include-signatures-in-the-authorization-header
     """
-    key, secret = "LTAI-test", "secret"
+    key, secret = "LTAI-of-the-test", "secret-of-the-test"
     objects: dict[str, bytes] = {}
     subresources = {"acl", "delete", "uploads", "uploadId", "partNumber", "bucketInfo", "location"}
 
@@ -129,7 +130,7 @@ def gdrive(folder: Path) -> Iterator[Server]:
     context.load_cert_chain(certificate)
     mime_of_folder = "application/vnd.google-apps.folder"
     root = {"id": "FOLDER", "title": "shared", "mimeType": mime_of_folder, "driveId": "DRIVE"}
-    items: dict[str, dict] = {"FOLDER": root | {"parents": []}}
+    items: dict[str, dict[str, Any]] = {"FOLDER": root | {"parents": []}}
     contents: dict[str, bytes] = {}
 
     class Drive(Handler):
@@ -156,7 +157,7 @@ def gdrive(folder: Path) -> Iterator[Server]:
 
         do_POST = do_PUT = do_DELETE = do_GET
 
-        def metadata(self, rest: list[str], query: dict, body: bytes) -> None:
+        def metadata(self, rest: list[str], query: dict[str, Any], body: bytes) -> None:
             if self.command == "POST" and not rest:
                 return self.send(create(json.loads(body)))
             if not rest:
@@ -170,7 +171,7 @@ def gdrive(folder: Path) -> Iterator[Server]:
                 return self.answer(200, contents[rest[0]])
             return self.send(item)
 
-        def upload(self, query: dict, body: bytes) -> None:
+        def upload(self, query: dict[str, Any], body: bytes) -> None:
             if self.command == "POST":
                 mime = self.headers.get("X-Upload-Content-Type", "application/octet-stream")
                 item = create({"mimeType": mime} | json.loads(body))
@@ -184,7 +185,7 @@ def gdrive(folder: Path) -> Iterator[Server]:
             }
             return self.send(items[name])
 
-        def send(self, answer: dict) -> None:
+        def send(self, answer: dict[str, Any]) -> None:
             self.answer(200, json.dumps(answer).encode(), Content_Type="application/json")
 
         def refuse(self, status: int, message: str, reason: str) -> None:
@@ -192,11 +193,11 @@ def gdrive(folder: Path) -> Iterator[Server]:
             body = json.dumps({"error": error}).encode()
             self.answer(status, body, Content_Type="application/json")
 
-    def create(item: dict) -> dict:
+    def create(item: dict[str, Any]) -> dict[str, Any]:
         item |= {"id": uuid.uuid4().hex}
         return items.setdefault(item["id"], item)
 
-    def matches(item: dict, query: str) -> bool:
+    def matches(item: dict[str, Any], query: str) -> bool:
         title = re.search(r"title='((?:[^'\\]|\\.)*)'", query)
         parents = re.findall(r"'([^']+)' in parents", query)
         return any(parent["id"] in parents for parent in item["parents"]) and (
@@ -221,7 +222,7 @@ def gdrive(folder: Path) -> Iterator[Server]:
 
 
 @contextmanager
-def webhdfs(folder: Path) -> Iterator[Server]:
+def webhdfs(_folder: Path) -> Iterator[Server]:
     """Serve WebHDFS as a gateway with a password does: a name node that sends on to a data node.
 
     https://hadoop.apache.org/docs/stable/hadoop-project-dist/hadoop-hdfs/WebHDFS.html
@@ -232,67 +233,72 @@ def webhdfs(folder: Path) -> Iterator[Server]:
 
     class Node(Handler):
         def do_GET(self) -> None:
-            body = self.body()
+            self.content = self.body()
             parts = urlsplit(self.path)
-            query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+            self.query = {name: values[0] for name, values in parse_qs(parts.query).items()}
             path = "/" + unquote(parts.path).removeprefix("/webhdfs/v1").strip("/")
             if not self.has_basic_auth(user, password):
                 self.answer(401, WWW_Authenticate='Basic realm="gateway"')
-            elif query["op"] in ("CREATE", "APPEND", "OPEN") and "datanode" not in query:
+            elif "datanode" not in self.query and self.query["op"] in ("CREATE", "APPEND", "OPEN"):
                 self.answer(307, Location=f"{here(self)}{self.path}&datanode=1")
             else:
-                getattr(self, query["op"].lower())(path, query, body)
+                getattr(self, self.query["op"].lower())(path)
 
         do_PUT = do_POST = do_DELETE = do_GET
 
-        def create(self, path: str, query: dict, body: bytes) -> None:
-            files[path] = body
+        def create(self, path: str) -> None:
+            files[path] = self.content
             self.answer(201)
 
-        def append(self, path: str, query: dict, body: bytes) -> None:
-            files[path] += body
+        def append(self, path: str) -> None:
+            files[path] += self.content
             self.answer(200)
 
-        def open(self, path: str, query: dict, body: bytes) -> None:
-            start = int(query.get("offset", 0))
-            self.answer(200, files[path][start:][: int(query.get("length", len(files[path])))])
+        def open(self, path: str) -> None:
+            start = int(self.query.get("offset", 0))
+            self.answer(200, files[path][start:][: int(self.query.get("length", len(files[path])))])
 
-        def mkdirs(self, path: str, query: dict, body: bytes) -> None:
+        def mkdirs(self, path: str) -> None:
             folders.update(["/" + "/".join(path.split("/")[1:end]) for end in range(2, 20)])
             self.send({"boolean": True})
 
-        def rename(self, path: str, query: dict, body: bytes) -> None:
-            files[query["destination"]] = files.pop(path)
+        def rename(self, path: str) -> None:
+            files[self.query["destination"]] = files.pop(path)
             self.send({"boolean": True})
 
-        def delete(self, path: str, query: dict, body: bytes) -> None:
+        def delete(self, path: str) -> None:
             self.send({"boolean": files.pop(path, None) is not None})
 
-        def getfilestatus(self, path: str, query: dict, body: bytes) -> None:
+        def getfilestatus(self, path: str) -> None:
             self.send_or_refuse(path, lambda: {"FileStatus": status(path, "")})
 
-        def liststatus(self, path: str, query: dict, body: bytes) -> None:
+        def liststatus(self, path: str) -> None:
             below = path.rstrip("/") + "/"
             names = {
                 name.removeprefix(below) for name in {*files, *folders} if name.startswith(below)
             }
-            children = [status(below + name, name) for name in sorted(names - {""}) if "/" not in name]
+            children = [
+                status(below + name, name) for name in sorted(names - {""}) if "/" not in name
+            ]
             self.send_or_refuse(path, lambda: {"FileStatuses": {"FileStatus": children}})
 
-        def send(self, answer: dict) -> None:
+        def send(self, answer: dict[str, Any]) -> None:
             self.answer(200, json.dumps(answer).encode(), Content_Type="application/json")
 
         def send_or_refuse(self, path: str, answer) -> None:
             if path in files or path in folders:
                 return self.send(answer())
-            error = {"exception": "FileNotFoundException", "message": f"File does not exist: {path}"}
+            error = {
+                "exception": "FileNotFoundException",
+                "message": f"File does not exist: {path}",
+            }
             body = json.dumps({"RemoteException": error}).encode()
             return self.answer(404, body, Content_Type="application/json")
 
     def here(request: Handler) -> str:
         return f"http://{request.headers['Host']}"
 
-    def status(path: str, suffix: str) -> dict:
+    def status(path: str, suffix: str) -> dict[str, Any]:
         return {
             "pathSuffix": suffix,
             "type": "FILE" if path in files else "DIRECTORY",
@@ -310,7 +316,7 @@ def webhdfs(folder: Path) -> Iterator[Server]:
 
 
 @contextmanager
-def hdfs(folder: Path) -> Iterator[Server]:
+def hdfs(_folder: Path) -> Iterator[Server]:
     """Yield an address without a server: HDFS needs Java and Hadoop, which no registry here has."""
     port = free_port()
     yield Server(url=f"hdfs://ada@127.0.0.1:{port}/project", port=port)

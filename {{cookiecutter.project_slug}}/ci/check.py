@@ -20,7 +20,7 @@ class Check(NamedTuple):
     mend: str = ""
 
 
-def ask(*command: str, limit: float = 5.0) -> tuple[bool, str]:
+def ask(*command: str, limit: float = 4.0) -> tuple[bool, str]:
     """Run a command that cannot ask back; return whether it succeeded, and what it printed."""
     try:
         process = start(list(command))

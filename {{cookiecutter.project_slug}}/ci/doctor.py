@@ -1,6 +1,6 @@
 """Say what of this project is set up, what is not, and the command that mends it.
 
-    python ci/doctor.py                     everything, in at most ten seconds
+    python ci/doctor.py                     everything, in at most 10 seconds (--limit)
     python ci/doctor.py --ci                the first step of CI: are the secrets set? No network.
     python ci/doctor.py --json              everything, for machines
     python ci/doctor.py --use-remote URL    use this storage from now on, and push the data to it
@@ -31,11 +31,12 @@ MARKS = {"ok": "✓", "failed": "✗", "skipped": "–"}
 CONFIG = ROOT / ".dvc" / "config"
 
 
-def examine() -> Iterator[Check]:
-    """Yield all checks; those that wait for the network run meanwhile."""
+def examine(limit: float) -> Iterator[Check]:
+    """Yield all checks, in at most `limit` seconds; those that wait for the network run meanwhile."""
     with ThreadPoolExecutor() as pool:
         listed = pool.submit(ci_secrets)
-        stored = pool.submit(storage.examine) if is_installed() and remote_options() else None
+        can_ask = is_installed() and remote_options()
+        stored = pool.submit(storage.examine, limit) if can_ask else None
         yield from (python(), git_identity(), dvc(), remote(), *secrets())
         yield from stored.result() if stored else []
         yield from (ci_file(), pre_commit(), git_remote(), listed.result())
@@ -190,7 +191,7 @@ def examine_ci() -> int:
     return 1
 
 
-def use_remote(url: str, endpoint: str | None) -> int:
+def use_remote(url: str, endpoint: str | None, limit: float) -> int:
     """Point the project at another storage of its kind, push the data there, return the exit code.
 
     What this clone lacks is fetched from the old storage first, if that lets it. An address that
@@ -211,7 +212,7 @@ def use_remote(url: str, endpoint: str | None) -> int:
     run_dvc("remote", "modify", NAME, "url", address)
     if endpoint is not None:
         run_dvc("remote", "modify", NAME, *((option, endpoint) if endpoint else ("-u", option)))
-    checks = storage.examine()[:2]
+    checks = storage.examine(limit)[:2]
     show(checks)
     if any(check.state == "failed" for check in checks):
         CONFIG.write_bytes(before)
@@ -252,12 +253,13 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
     parser.add_argument("--use-remote", metavar="URL", help="use the storage at this address")
     parser.add_argument("--endpoint", metavar="URL", help="with --use-remote: its endpoint, or ''")
+    parser.add_argument("--limit", type=float, default=10, metavar="SECONDS", help="default: 10")
     arguments = parser.parse_args()
     if arguments.use_remote:
-        return use_remote(arguments.use_remote, arguments.endpoint)
+        return use_remote(arguments.use_remote, arguments.endpoint, arguments.limit)
     if arguments.ci:
         return examine_ci()
-    checks = list(examine())
+    checks = list(examine(arguments.limit))
     failed = any(check.state == "failed" for check in checks)
     if arguments.json:
         print(json.dumps({"ok": not failed, "checks": [c._asdict() for c in checks]}, indent=2))

@@ -1,0 +1,255 @@
+"""Promise: the doctor says in words what is wrong, and the command that mends it, in ten seconds."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from answers import CHOICES, QUESTIONS, REMOTES
+from conftest import TEMPLATE, BakedProject, run
+from cookiecutter.main import cookiecutter
+from servers import SERVERS, Server
+from servers.faults import always, behind, silent, untrusted
+from servers.running import free_port
+from test_remotes import answers_for, checksums, doctor, make_data
+
+DEMANDING = [name for name in REMOTES if any(s["required"] for s in REMOTES[name]["secrets"])]
+
+
+def doctor_ci(project: BakedProject, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run the first step of CI, which needs no package at all."""
+    variables = os.environ | env
+    command = [sys.executable, "-S", "ci/doctor.py", "--ci"]
+    return run(*command, cwd=project.path, check=False, env=variables)
+
+
+@pytest.mark.parametrize("remote", DEMANDING)
+def test_ci_names_each_secret_that_is_missing_or_empty(render, remote: str) -> None:
+    project = render(remote=remote)
+    required = [s["name"] for s in REMOTES[remote]["secrets"] if s["required"]]
+    for env in ({}, dict.fromkeys(required, "")):
+        done = doctor_ci(project, **env)
+        assert done.returncode == 1
+        assert [line.split()[0] for line in done.stdout.splitlines()] == required
+    value = "never-to-be-shown"
+    for name in required[:-1]:
+        assert doctor_ci(project, **{name: value}).returncode == 1
+    done = doctor_ci(project, **dict.fromkeys(required, value))
+    assert done.returncode == 0, done.stdout
+    assert value not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("remote", [name for name in REMOTES if name not in DEMANDING])
+def test_ci_asks_for_nothing_that_the_remote_does_not_need(render, remote: str) -> None:
+    assert doctor_ci(render(remote=remote)).returncode == 0
+
+
+@pytest.mark.parametrize("fork", [True, False])
+def test_a_pull_request_from_a_fork_passes_with_a_note(render, tmp_path: Path, fork: bool) -> None:
+    sides = {"head": {"repo": {"full_name": "eve/p" if fork else "ada/p"}}}
+    sides["base"] = {"repo": {"full_name": "ada/p"}}
+    event = tmp_path / "event.json"
+    event.write_text(json.dumps({"pull_request": sides}))
+    done = doctor_ci(render(remote="s3"), GITHUB_EVENT_PATH=str(event))
+    assert done.returncode == (0 if fork else 1)
+    assert ("fork" in done.stdout) == fork
+    merge = {"CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "2" if fork else "1"}
+    done = doctor_ci(render(remote="s3"), **merge, CI_MERGE_REQUEST_PROJECT_ID="1")
+    assert done.returncode == (0 if fork else 1)
+
+
+def test_secrets_md_holds_what_this_remote_needs_and_no_more(render) -> None:
+    everything = {s["name"] for spec in REMOTES.values() for s in spec["secrets"]}
+    for ci in CHOICES["ci"]:
+        for remote in CHOICES["remote"]:
+            text = render(remote=remote, ci=ci).read("SECRETS.md")
+            own = {secret["name"] for secret in REMOTES[remote]["secrets"]}
+            assert own <= set(re.findall(r"- \[ \] `(\w+)`", text))
+            assert not (everything - own) & set(re.findall(r"\w+", text))
+            assert not re.search(r"\{(bucket|path|url|name)\}", text)
+            for secret in REMOTES[remote]["secrets"]:
+                kind = "store_file" if secret["via"] == "file" else "store"
+                store = QUESTIONS["_ci"][ci][kind].replace("{name}", secret["name"])
+                assert f"\n      {store}\n" in text
+                assert ("optional" in text.split(f"`{secret['name']}`")[1][:12]) != secret[
+                    "required"
+                ]
+    assert len(render(remote="local").read("SECRETS.md").splitlines()) < 25
+
+
+def test_an_invented_remote_is_one_entry_and_one_value(tmp_path: Path) -> None:
+    template = tmp_path / "template"
+    shutil.copytree(
+        TEMPLATE / "{{cookiecutter.project_slug}}", template / "{{cookiecutter.project_slug}}"
+    )
+    questions = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))
+    questions["_remotes"]["floppy"] = {
+        **REMOTES["ssh"],
+        "title": "a box of floppy disks",
+        "schemes": ["floppy"],
+        "url": "floppy://box/{slug}",
+        "requirements": ["dvc-floppy>=1.44"],
+        "secrets": [{**REMOTES["ssh"]["secrets"][0], "name": "FLOPPY_LABEL"}],
+    }
+    questions["remote"].append("floppy")
+    (template / "cookiecutter.json").write_text(json.dumps(questions))
+    for ci in CHOICES["ci"]:
+        path = cookiecutter(
+            str(template),
+            no_input=True,
+            extra_context={"remote": "floppy", "ci": ci},
+            output_dir=str(tmp_path / ci),
+        )
+        project = BakedProject(Path(path), tmp_path)
+        assert '"dvc-floppy>=1.44"' in project.read("pyproject.toml")
+        assert "FLOPPY_LABEL" in project.read("SECRETS.md")
+        assert "FLOPPY_LABEL" in project.read(questions["_ci"][ci]["file"])
+        assert doctor_ci(project).stdout.startswith("FLOPPY_LABEL is not set")
+        assert doctor_ci(project, FLOPPY_LABEL="1").returncode == 0
+
+
+def test_no_remote_is_named_outside_the_table() -> None:
+    words = [name for name in REMOTES if name not in ("local", "http", "ssh", "gs")]
+    pattern = re.compile(
+        rf"\b({'|'.join(words)})\b(?!://)|(cookiecutter\.remote|\bremote\b)['\"\])]* *(==|!=|in) "
+    )
+    files = [path for path in TEMPLATE.glob("{{cookiecutter.project_slug}}/**/*") if path.is_file()]
+    for path in [*files, *TEMPLATE.glob("hooks/*.py")]:
+        if path.suffix in (".md", ".pyc"):
+            continue
+        for line in path.read_text(encoding="utf-8").splitlines():
+            assert not pattern.search(line), f"{path.name} knows a remote: {line.strip()}"
+    assert pattern.search(
+        "if cookiecutter.remote == 's3':"
+    )  # the search itself finds what it should
+
+
+FAULTS = {
+    "another region": (
+        400,
+        (
+            "<Error><Code>AuthorizationHeaderMalformed</Code><Message>The authorization header is"
+            " malformed; the region 'us-east-1' is wrong; expecting 'eu-central-1'</Message>"
+            "<Region>eu-central-1</Region></Error>"
+        ),
+        "in another region",
+    ),
+    "expired": (
+        400,
+        "<Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>",
+        "have expired",
+    ),
+    "no permission": (
+        403,
+        "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>",
+        "refuses the credentials",
+    ),
+}
+
+
+@pytest.mark.slow
+def test_each_cause_has_its_own_words(bake, tmp_path: Path) -> None:
+    with SERVERS["s3"](tmp_path) as server:
+        project = bake(**answers_for("s3", server))
+
+        def storage(endpoint: str, changed: dict[str, str] | None = None, limit: int = 25) -> str:
+            project.run("dvc", "remote", "modify", "storage", "endpointurl", endpoint)
+            check = doctor(project, server, changed, limit)["Storage"]
+            assert check["state"] == "failed"
+            assert check["mend"]
+            return check["found"]
+
+        for status, body, words in FAULTS.values():
+            with always(status, body) as port:
+                assert words in storage(f"http://127.0.0.1:{port}")
+        assert "no answer" in storage(f"http://127.0.0.1:{free_port()}")
+        with silent() as port:
+            assert "no answer in time" in storage(f"http://127.0.0.1:{port}", limit=10)
+        with untrusted(tmp_path) as port:
+            assert "certificate" in storage(f"https://localhost:{port}")
+        nothing = dict.fromkeys(server.secrets, "")
+        assert "no credentials" in storage(server.endpoint, nothing)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("remote", ["azure", "ssh", "webdav"])
+def test_a_server_that_never_answers_does_not_keep_the_doctor(
+    bake, tmp_path: Path, remote: str
+) -> None:
+    with SERVERS[remote](tmp_path) as server, silent() as port:
+        deaf = behind(server, port)
+        project = bake(**answers_for(remote, deaf))
+        check = doctor(project, deaf)["Storage"]
+        assert check["state"] == "failed"
+        assert "no answer" in check["found"]
+
+
+@pytest.mark.slow
+def test_each_thing_that_is_missing_has_its_command(bake, tmp_path: Path) -> None:
+    project = bake(remote="local", remote_url=str(tmp_path / "storage"))
+    checks = doctor(project, Server(url=""))
+    assert checks["Git remote"]["mend"] == "git remote add origin URL"
+    assert checks["pre-commit"]["mend"] == "uv run pre-commit install"
+    project.run("pre-commit", "install")
+    project.git("remote", "add", "origin", "https://token@example.com/p.git")
+    checks = doctor(project, Server(url=""))
+    assert checks["Git remote"] == {
+        "name": "Git remote",
+        "state": "ok",
+        "found": "https://example.com/p.git",
+        "mend": "",
+    }
+    assert checks["pre-commit"]["state"] == checks["Storage"]["state"] == "ok"
+
+    bare = Path(sys.base_prefix) / "bin" / "python3"
+    done = run(bare, "ci/doctor.py", cwd=project.path, check=False)
+    assert done.returncode == 1
+    assert "→ uv sync" in done.stdout
+    legacy = os.environ | {"PYTHONIOENCODING": "cp1252"}
+    done = run(bare, "ci/doctor.py", cwd=project.path, check=False, env=legacy)
+    assert "✗ DVC" in done.stdout
+
+
+def test_the_secrets_of_ci_are_asked_for_where_its_tool_is(render, tmp_path: Path) -> None:
+    project = render(remote="s3", ci="github")
+    project.git("init")
+    tool = tmp_path / "gh"
+    tool.write_text("#!/bin/sh\nprintf 'AWS_ACCESS_KEY_ID\\tnow\\n'\n")
+    tool.chmod(0o755)
+    env = os.environ | {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    bare = Path(sys.base_prefix) / "bin" / "python3"
+    done = run(bare, "ci/doctor.py", "--json", cwd=project.path, check=False, env=env)
+    check = {c["name"]: c for c in json.loads(done.stdout)["checks"]}["Secrets of GitHub Actions"]
+    assert check["found"] == "not set: AWS_SECRET_ACCESS_KEY"
+    assert check["mend"] == "gh secret set AWS_SECRET_ACCESS_KEY --env dvc-remote"
+
+
+@pytest.mark.slow
+def test_a_fork_goes_on_with_a_storage_of_its_own(bake, trained, tmp_path: Path) -> None:
+    project = bake(remote="local", remote_url=str(tmp_path / "theirs"))
+    made = make_data(project, trained)
+    project.run("dvc", "push")
+    project.git("add", "--all")
+    project.git("commit", "--quiet", "-m", "Train")
+
+    fork = project.clone(tmp_path / "fork")
+    before = fork.read(".dvc/config")
+    for bad in ("s3://bucket", "ssh://ada:secret@host/p"):
+        done = fork.run("python", "ci/doctor.py", "--use-remote", bad, check=False)
+        assert done.returncode == 2
+        assert len(done.stdout.splitlines()) == 1
+    (tmp_path / "file").touch()
+    done = fork.run("python", "ci/doctor.py", "--use-remote", tmp_path / "file", check=False)
+    assert done.returncode == 1
+    assert fork.read(".dvc/config") == before
+
+    fork.run("python", "ci/doctor.py", "--use-remote", tmp_path / "mine")
+    assert str(tmp_path / "mine") in fork.read(".dvc/config")
+    shutil.rmtree(tmp_path / "theirs")
+    shutil.rmtree(fork.path / ".dvc" / "cache")
+    fork.run("dvc", "pull")
+    assert checksums(fork.path) == made
