@@ -9,6 +9,7 @@ import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from conftest import BakedProject, run
 from tiny import bare
@@ -25,11 +26,11 @@ class Run:
     jobs: dict[str, str]
     log: str
     summary: dict[str, str]
-    calls: list[dict]
+    calls: list[dict[str, Any]]
     artifact: Path | None = field(default=None)
 
     @property
-    def comment(self) -> dict:
+    def comment(self) -> dict[str, Any]:
         """The one call that got through."""
         (call,) = [call for call in self.calls if not call["refused"]]
         return call
@@ -87,7 +88,7 @@ class GitHub:
     def act(  # noqa: PLR0913, PLR0917 (each is one thing that may happen to a run)
         self,
         name: str,
-        event: dict,
+        event: dict[str, Any],
         secrets: dict[str, str] | None = None,
         variables: dict[str, str] | None = None,
         cml: str = "works",

@@ -11,6 +11,7 @@ import threading
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import yaml
 from act import STAND_INS
@@ -29,8 +30,8 @@ class Run:
 
     jobs: dict[str, str]
     log: str
-    calls: list[dict]
-    releases: list[dict]
+    calls: list[dict[str, Any]]
+    releases: list[dict[str, Any]]
 
 
 class GitLab:
@@ -84,7 +85,7 @@ class GitLab:
         (self.project.path / ".git" / "ci.yml").write_text(
             yaml.safe_dump(pipeline, sort_keys=False)
         )
-        releases: list[dict] = []
+        releases: list[dict[str, Any]] = []
         with served(releases) as api:
             variables = {
                 "CI_DEFAULT_BRANCH": "main",
@@ -134,7 +135,7 @@ class GitLab:
 class served:
     """Serve GitLab's API as far as releases go, and keep what is posted."""
 
-    def __init__(self, releases: list[dict]) -> None:
+    def __init__(self, releases: list[dict[str, Any]]) -> None:
         """Make the server."""
 
         class Handler(BaseHTTPRequestHandler):

@@ -270,6 +270,7 @@ def with_secrets(
 
 def places_with(value: str, github: GitHub, done: Run) -> set[str]:
     """Return where a secret can be read after a run."""
+    assert done.artifact is not None
     with zipfile.ZipFile(done.artifact) as archive:
         artifact = b"".join(archive.read(name) for name in archive.namelist()).decode()
     places = {

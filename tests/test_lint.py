@@ -8,6 +8,7 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -50,13 +51,14 @@ def repository(tmp_path: Path) -> Callable[[dict[str, Path]], Path]:
     return make
 
 
-def zizmor(folder: Path) -> list[dict]:
+def zizmor(folder: Path) -> list[dict[str, Any]]:
     """Return what zizmor finds, at its strictest."""
     done = run(
         "zizmor", "--quiet", "--offline", "--persona=auditor", "--strict-collection",
         "--format=json", "--no-exit-codes", folder, cwd=folder,
     )  # fmt: skip
-    return json.loads(done.stdout)
+    findings: list[dict[str, Any]] = json.loads(done.stdout)
+    return findings
 
 
 def schema(name: str, *options: str, files: list[Path]) -> None:
@@ -71,7 +73,9 @@ def lint_workflows(folder: Path) -> None:
     # A label of one's own, which actionlint asks to be declared.
     config = folder / ".github" / "actionlint.yaml"
     config.write_text("self-hosted-runner: {labels: [gpu]}\n", encoding="utf-8")
-    done = run("actionlint", "-shellcheck", shutil.which("shellcheck"), cwd=folder, check=False)
+    done = run(
+        "actionlint", "-shellcheck", shutil.which("shellcheck") or "", cwd=folder, check=False
+    )
     # A schema newer than actionlint's own knows this key, which keeps runs out of "Deployments".
     known = re.compile(r'unexpected key "deployment" for "environment" section')
     errors = [line for line in done.stdout.splitlines() if re.match(r"\S+:\d+:\d+: ", line)]

@@ -1,6 +1,5 @@
 """Promise: what a run left behind is data: whatever it planted, only results reach Git."""
 
-import importlib.util
 import io
 import os
 import stat
@@ -11,6 +10,7 @@ from types import ModuleType
 
 import pytest
 from conftest import TEMPLATE, run
+from loading import load
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="every provider publishes on Linux")
 SCRIPT = TEMPLATE / "{{cookiecutter.project_slug}}" / "ci" / "publish.py"
@@ -44,10 +44,7 @@ PLANTED = (
 @pytest.fixture(scope="module")
 def publish() -> ModuleType:
     """The script, loaded as a module."""
-    spec = importlib.util.spec_from_file_location("publish", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load(SCRIPT)
 
 
 def zipped(path: Path, files: dict[str, bytes], links: dict[str, str] | None = None) -> Path:
@@ -195,19 +192,51 @@ def test_the_token_is_in_no_argument(publish: ModuleType, monkeypatch, tmp_path:
         publish.push("0" * 40, "refs/heads/main")
     assert "push" in seen.read_text()
     assert "marked-token" not in seen.read_text()
-    helper = publish.command("git", "-c", *credential(publish), "credential", "fill",
+    helper = publish.command("git", "-c", *credential(publish, monkeypatch), "credential", "fill",
                              data=b"protocol=https\nhost=github.com\n\n",
                              repo_token="marked-token")  # fmt: skip
     assert "password=marked-token" in helper  # the control: Git does get it
 
 
-def credential(publish: ModuleType) -> list[str]:
+def credential(publish: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return the setting by which the script hands the token to Git."""
     asked: list[str] = []
-    original = publish.command
-    publish.command = lambda *words, **_: asked.extend(words) or ""
-    try:
+    with monkeypatch.context() as patch:
+        patch.setattr(publish, "command", lambda *words, **_: asked.extend(words))
         publish.git_remote("fetch")
-    finally:
-        publish.command = original
     return [word for word in asked if word.startswith("credential.helper=!")]
+
+
+@pytest.mark.parametrize("source", ["zip", "gh"])
+def test_results_are_taken_home_by_one_command(render, tmp_path: Path, source: str) -> None:
+    """The command that the report shows."""
+    project = render().path
+    results = zipped(tmp_path / "a.zip", GOOD | {"../outside": b"evil", "train.py": b"evil"})
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    gh = f"""#!{sys.executable}
+import sys, zipfile
+assert sys.argv[1:5] == ["run", "download", "123", "--name"], sys.argv
+zipfile.ZipFile({str(results)!r}).extractall(sys.argv[-1])
+"""
+    (tools / "gh").write_text(gh)
+    (tools / "gh").chmod(0o755)
+    before = (project / "train.py").read_bytes()
+    run(
+        sys.executable, "ci/results.py", "123" if source == "gh" else results, cwd=project,
+        env=os.environ | {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"},
+    )  # fmt: skip
+    for name in set(GOOD) - {"report.md"}:
+        assert (project / name).read_bytes() == GOOD[name]
+    assert not (project / "report.md").exists()
+    assert not (tmp_path / "outside").exists()
+    assert (project / "train.py").read_bytes() == before
+
+
+def test_results_that_cannot_be_fetched_are_one_sentence(render, tmp_path: Path) -> None:
+    done = run(
+        sys.executable, "ci/results.py", "123", cwd=render().path, check=False,
+        env={"PATH": str(tmp_path)},
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert done.stderr == "The results of 123 could not be fetched: gh was not found\n"

@@ -74,6 +74,7 @@ def bare(project: BakedProject, path: Path) -> Path:
     return path
 
 
-def metrics(project: BakedProject, revision: str) -> dict:
+def metrics(project: BakedProject, revision: str) -> dict[str, float]:
     """Return the metrics that a commit holds."""
-    return json.loads(project.git("show", f"{revision}:metrics.json"))
+    values: dict[str, float] = json.loads(project.git("show", f"{revision}:metrics.json"))
+    return values

@@ -7,9 +7,9 @@ no link, hook or filter comes into play.
 
     python3 ci/publish.py RESULTS
 
-RESULTS is the run's artifact: a zip file, or the folder that it was unpacked to. The CI file says the
-rest by environment variables, which docs/ci.md lists. Nothing here turns a run red: what cannot be
-done is said in one sentence.
+RESULTS is the artifact of the run: a zip file, or the folder that it was unpacked to. The CI file
+says the rest by environment variables (`provider`, `commit`, `branch` …). Nothing here turns a run
+red: what cannot be done is said in one sentence.
 """
 
 from __future__ import annotations  # CML's image has Python 3.8
@@ -24,7 +24,6 @@ import tempfile
 import urllib.request
 import zipfile
 from pathlib import Path
-from typing import Dict, List, Tuple
 
 REPORT = "report.md"
 # What may be committed. A workflow, a script or a hidden file is never a result.
@@ -63,8 +62,7 @@ def command(*words: str, data: bytes | None = None, **environment: str) -> str:
         done = subprocess.run(
             words,
             input=data,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             timeout=TIME_LIMIT,
             env={**os.environ, **AUTHOR, **environment},
             check=False,
@@ -87,7 +85,7 @@ def wanted(name: str) -> bool:
     return name == REPORT or COMMITTED.fullmatch(name) is not None
 
 
-def from_zip(path: Path) -> Dict[str, bytes]:
+def from_zip(path: Path) -> dict[str, bytes]:
     """Read the wanted regular files of a zip file in memory; nothing is unpacked."""
     with zipfile.ZipFile(path) as archive:
         entries = [
@@ -103,7 +101,7 @@ def from_zip(path: Path) -> Dict[str, bytes]:
     return files
 
 
-def from_folder(folder: Path) -> Dict[str, bytes]:
+def from_folder(folder: Path) -> dict[str, bytes]:
     """Read the wanted regular files of a folder, none of them through a link."""
     files = {}
     plots = folder / "plots"
@@ -117,7 +115,7 @@ def from_folder(folder: Path) -> Dict[str, bytes]:
     return files
 
 
-def read_results(path: Path) -> Dict[str, bytes]:
+def read_results(path: Path) -> dict[str, bytes]:
     """Return the contents of the run's files by name; raise Refused when they are too many."""
     try:
         files = from_folder(path) if path.is_dir() else from_zip(path)
@@ -154,7 +152,7 @@ def head_of(branch: str) -> str:
     return git_remote("ls-remote", variable("push_url", "origin"), f"refs/heads/{branch}")[:40]
 
 
-def with_results(commit: str, files: Dict[str, bytes]) -> str:
+def with_results(commit: str, files: dict[str, bytes]) -> str:
     """Return a commit on top of `commit` that holds the files, or `commit` where it has them."""
     try:
         command("git", "cat-file", "-e", commit + "^{tree}")
@@ -174,7 +172,7 @@ def with_results(commit: str, files: Dict[str, bytes]) -> str:
     return command("git", "commit-tree", tree, "-p", commit, "-m", message)
 
 
-def publish_results(files: Dict[str, bytes]) -> Tuple[str, str]:
+def publish_results(files: dict[str, bytes]) -> tuple[str, str]:
     """Commit the results to the branch of the run, where that was asked for.
 
     Returns:
@@ -272,7 +270,7 @@ def release(tag: str, report: str) -> None:
         raise Refused(f"GitLab refused the release ({error})") from None
 
 
-def shortened(report: str, notes: List[str]) -> str:
+def shortened(report: str, notes: list[str]) -> str:
     """Return the text of the comment: the report, as much as fits, and the notes below it."""
     end = "".join(f"\n\n> {note}" for note in notes)
     room = MAX_COMMENT - len(end)
@@ -283,7 +281,7 @@ def shortened(report: str, notes: List[str]) -> str:
     return report + end + "\n"
 
 
-def post(report: str, notes: List[str]) -> str:
+def post(report: str, notes: list[str]) -> str:
     """Show the report to the reader of the pull request or of the commit."""
     if not token():
         return "The report was not posted: REPO_TOKEN is not set, see SECRETS.md."
@@ -298,7 +296,7 @@ def post(report: str, notes: List[str]) -> str:
             return f"The report was not posted: {cause(why)}. It is at {variable('run_url')}."
 
 
-def publish(results: Path) -> List[str]:
+def publish(results: Path) -> list[str]:
     """Publish the results and the report; return what was done and what could not be."""
     try:
         files = read_results(results)
@@ -321,5 +319,5 @@ if __name__ == "__main__":
         if line:
             print(line)
             if variable("GITHUB_STEP_SUMMARY"):
-                with open(variable("GITHUB_STEP_SUMMARY"), "a", encoding="utf-8") as summary:
+                with Path(variable("GITHUB_STEP_SUMMARY")).open("a", encoding="utf-8") as summary:
                     summary.write(f"{line}\n\n")

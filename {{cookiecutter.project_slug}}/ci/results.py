@@ -1,4 +1,4 @@
-"""Bring the results of a CI run home: its dvc.lock, metrics and plots, to be looked at and committed.
+"""Bring the results of a CI run home: dvc.lock, metrics and plots, to look at and commit.
 
     python ci/results.py RUN
 
