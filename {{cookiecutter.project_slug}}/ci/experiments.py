@@ -108,7 +108,7 @@ class Objects:
             suffix = posixpath.splitext(path)[1].lower()
             try:
                 text = content.decode()
-                if fast and suffix in (".yaml", ".yml"):
+                if fast and suffix in (".yaml", ".yml", ".lock"):
                     self.parsed[key] = yaml.load(text, FastYaml)
                 else:
                     self.parsed[key] = PARSERS[suffix](text, path)

@@ -20,6 +20,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,7 @@ class Board:
     baseline: str  # the name of the revision that changed parameters are shown against
     baseline_params: Values
 
-    @property
+    @cached_property
     def best(self) -> list[Experiment]:
         """The experiments with the best value of the primary metric; several where they tie."""
         scored = [one for one in self.experiments if score(one, self.rules) is not None]
@@ -213,10 +214,11 @@ def printable(name: str) -> str:
 
 def records(board: Board) -> list[dict[str, Any]]:
     """Return every experiment with all its numbers, for programs."""
+    best = {one.sha for one in board.best}
     return [
         {
             "rank": rank,
-            "best": one in board.best,
+            "best": one.sha in best,
             "names": list(one.names),
             "kind": one.kind,
             "sha": one.sha,
