@@ -25,6 +25,7 @@ ENVIRONMENT = os.environ | {
 }
 OPEN_THESE = {
     "report.md": "what a reviewer sees: the second model against the first",
+    "report.html": "the same as a page with interactive plots, to open in a browser",
     "metrics.json": "the numbers of the second model",
     "train.py": "the training script, short enough to read now",
     "params.yaml": "every number that can be turned",
@@ -77,7 +78,7 @@ def main() -> None:
     step("git", "commit", "--all", "--quiet", "--message", "Try a random forest")
     step("uv", "run", "python", "ci/run.py", "--baseline", "main")
     step("git", "commit", "--all", "--quiet", "--message", "Record the second model")
-    print("\nDone. Five files worth opening:\n")
+    print("\nDone. Six files worth opening:\n")
     for name, why in OPEN_THESE.items():
         print(f"  {PROJECT / name}\n      {why}")
 

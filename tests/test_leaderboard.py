@@ -49,7 +49,11 @@ def attempt(project: Project, branch: str, score: Any, **params: Any) -> str:
     """Commit a result on a branch of its own, begun from main, and go back; return the sha."""
     project.git("checkout", "--quiet", "-b", branch, "main")
     base = json.loads((project.root / "params.yaml").read_text())
-    project.write("params.yaml", base | {"train": base["train"] | params})
+    train = base["train"] | params
+    project.write("params.yaml", base | {"train": train})
+    lock = yaml.safe_load((project.root / "dvc.lock").read_text())
+    lock["stages"]["train"]["params"]["params.yaml"]["train"] = train
+    project.write("dvc.lock", lock)
     project.write("metrics.json", {"accuracy": score})
     sha = project.commit(branch)
     project.git("checkout", "--quiet", "main")
@@ -121,6 +125,28 @@ def test_what_is_the_same_is_one_row(project: Project) -> None:
     clone = histories.clone(project, project.root.parent / "clone")
     names = [row["names"] for row in board(clone)]
     assert names == [["origin/idea", "origin/readme", "light", "v1"], ["main", "origin/main"]]
+
+
+@pytest.mark.slow
+def test_numbers_of_older_code_or_parameters_do_not_count(project: Project) -> None:
+    """A branch that CI is still to train has the metrics of what it began from, and none here."""
+    project.git("checkout", "--quiet", "-b", "turned")
+    project.set_rate(0.9)
+    project.commit("Turn a number, and leave the training to CI")
+    project.git("checkout", "--quiet", "-b", "coded", "main")
+    project.write("train.py", (project.root / "train.py").read_text() + "\n")
+    project.commit("Change the code")
+    project.git("checkout", "--quiet", "-b", "written", "main")
+    text = (project.root / "params.yaml").read_text()
+    project.write("params.yaml", text.replace("0.5", "5e-1"))  # the same number
+    project.commit("Write a number in another way")
+    rows = {tuple(row["names"]): row["metrics"] for row in board(project)}
+    assert rows["turned",] == rows["coded",] == {}
+    assert rows["main", "written"]["accuracy"] == 0.5 / 0.9
+    said = project.script("leaderboard").stdout
+    assert "2 changed since the last run, so the metrics in Git are not theirs." in said
+    assert "`turned` was changed since it was last run" in report(project, baseline="turned")
+    assert "was changed since" not in report(project, baseline="main")
 
 
 @pytest.mark.slow
@@ -249,11 +275,15 @@ def test_five_hundred_experiments(project: Project) -> None:
     """As many `dvc exp` refs with parameters of their own: all are read, none is checked out."""
     main = project.git("rev-parse", "main")
     params = yaml.safe_load((project.root / "params.yaml").read_text())
+    lock = yaml.safe_load((project.root / "dvc.lock").read_text())
     stream = []
     for number in range(500):
         score = (number * 7919 % 500) / 500
+        train = {"rate": number, "layers": [1, 2]}
+        lock["stages"]["train"]["params"]["params.yaml"]["train"] = train
         files = {
-            "params.yaml": yaml.safe_dump(params | {"train": {"rate": number, "layers": [1, 2]}}),
+            "dvc.lock": yaml.safe_dump(lock),
+            "params.yaml": yaml.safe_dump(params | {"train": train}),
             "metrics.json": json.dumps({"accuracy": score, "cv": {"mean": score, "std": 0.1}}),
         }
         ref = f"refs/exps/{main[:2]}/{main[2:]}/exp-{number:03}"

@@ -20,6 +20,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ from comparison import (
     how_to_fetch,
     is_number,
 )
-from experiments import Experiment, Values, collect, commit_values, fold
+from experiments import Experiment, Values, at_commit, collect, fold
 from markup import code, table
 from tabulate import tabulate
 from values import BRIEF, EXACT, Style, is_nan, shown
@@ -56,7 +57,7 @@ class Board:
     baseline: str  # the name of the revision that changed parameters are shown against
     baseline_params: Values
 
-    @property
+    @cached_property
     def best(self) -> list[Experiment]:
         """The experiments with the best value of the primary metric; several where they tie."""
         scored = [one for one in self.experiments if score(one, self.rules) is not None]
@@ -108,7 +109,7 @@ def make(baseline: str) -> Board:
     if not rules.metric:
         some = next((one.metrics for one in experiments if one.metrics), {})
         rules = primary(some, rules)
-    params = commit_values(sha)[1] if sha else {}
+    params = at_commit(sha)[1] if sha else {}
     return Board(ranked(experiments, rules), rules, name, params)
 
 
@@ -175,10 +176,15 @@ def legend(board: Board) -> str:
         )
     if board.baseline:
         sentences.append(f"Parameters are those that differ from {code(board.baseline)}.")
-    without = sum(not one.metrics for one in board.experiments)
+    stale = sum(one.stale for one in board.experiments)
+    if stale:
+        sentences.append(
+            f"{stale:,} changed since the last run, so the metrics in Git are not theirs."
+        )
+    without = sum(not one.metrics and not one.stale for one in board.experiments)
     if without:
         sentences.append(
-            f"{without:,} without metrics in Git: not run yet, or their metrics lack `cache: false`."
+            f"{without:,} without metrics in Git: not run yet, or metrics lack `cache: false`."
         )
     return " ".join(filter(None, [*sentences, how_to_fetch("other branches")]))
 
@@ -208,10 +214,11 @@ def printable(name: str) -> str:
 
 def records(board: Board) -> list[dict[str, Any]]:
     """Return every experiment with all its numbers, for programs."""
+    best = {one.sha for one in board.best}
     return [
         {
             "rank": rank,
-            "best": one in board.best,
+            "best": one.sha in best,
             "names": list(one.names),
             "kind": one.kind,
             "sha": one.sha,

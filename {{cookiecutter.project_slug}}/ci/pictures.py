@@ -134,8 +134,8 @@ def polished(spec: Any) -> Any:
         return spec
     if spec.get("name") == "showValues":
         return {"name": "showValues", "value": True}
-    if spec.get("field") == "rev" and "sort" in spec:
-        return spec | {"title": None}  # the columns of a facet
+    if spec.get("field") == "rev" and ("sort" in spec or "scale" in spec):
+        return spec | {"title": None}  # above the columns of a facet, and above a legend
     # Without "$schema" Vega does not tell readers that it is newer than the template.
     return {key: polished(part) for key, part in spec.items() if part != {} and key != "$schema"}
 

@@ -31,6 +31,7 @@ from comparison import (
     is_number,
 )
 from dvc.exceptions import DvcException
+from experiments import at_commit
 from markup import block, code, folded, table
 from pictures import Picture
 from values import BRIEF, EXACT, Style, change, is_nan, shown, size
@@ -333,6 +334,12 @@ def read(chosen: argparse.Namespace) -> Report:
     rules = verdict.read_rules()
     comparison = compare(chosen.baseline, chosen.metrics_diff_targets, chosen.tag_prefix)
     rules = verdict.primary(comparison.head.metrics, rules)
+    if comparison.baseline and at_commit(comparison.baseline.sha)[2]:
+        named = code(comparison.baseline.revision)
+        comparison.warnings.append(
+            f"{named} was changed since it was last run: its metrics are those of other code or"
+            " parameters. `dvc repro` there, and a commit, give it its own."
+        )
     board = leaderboard.with_checkout(comparison, rules)
     found = pictures.read_plots(comparison)
     style = glance(chosen, max(ROW_LIMITS))
