@@ -146,7 +146,7 @@ def test_a_plot_that_is_added_appears_without_code(drawn: Project) -> None:
     drawn.write("plots/bars.csv", "feature,gain\nage,0.5\nbmi,0.25\n")
     (drawn.root / "plots/dot.png").write_bytes(BLUE_DOT)
     text = report(drawn, "--baseline", "HEAD")
-    charts = {re.search(r'title "(\w+)', block)[1]: block for block in mermaid_blocks(text)}
+    charts = {re.findall(r'title "(\w+)', block)[0]: block for block in mermaid_blocks(text)}
     losses = lines_of(charts["loss"])
     assert [(line[0], line[-1]) for line in losses] == [(1, 0.25), (1.5, 0.75)]
     # Ten equal parts of 0 … 99: the mean of three times the ten numbers in each.
