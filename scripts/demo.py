@@ -24,9 +24,8 @@ ENVIRONMENT = os.environ | {
     "GIT_COMMITTER_EMAIL": "demo@example.com",
 }
 OPEN_THESE = {
-    "report.md": "what a reviewer sees: the second model against the first",
-    "report.html": "the same as a page with interactive plots, to open in a browser",
-    "metrics.json": "the numbers of the second model",
+    "report.html": "the second model against the first, with its plots",
+    "report.md": "the same as a pull request shows it",
     "train.py": "the training script, short enough to read now",
     "params.yaml": "every number that can be turned",
     "SECRETS.md": "what the storage and the CI of this project need",
