@@ -2,9 +2,9 @@
 
     python scripts/pins.py
 
-Every action of every workflow, generated or the template's own, goes to the commit of its latest
-release, and the image of the other providers to the digest that its tag has now. It asks GitHub by `gh`
-and the registry by `docker`, changes files of this checkout and commits nothing.
+Every action of the generated workflow goes to the commit of its latest release, and the image of the
+other providers to the digest that its tag has now. It asks GitHub by `gh` and the registry by
+`docker`, changes files of this checkout and commits nothing.
 """
 
 import re
@@ -43,7 +43,7 @@ def latest_image(pin: re.Match[str]) -> str:
 def renew(root: Path) -> list[str]:
     """Renew the pins of a checkout and return the names of the files that changed."""
     changed = []
-    workflows = [*root.glob("*/.github/workflows/*.yml*"), *root.glob(".github/workflows/*.yml")]
+    workflows = root.glob("*/.github/workflows/*.yml*")
     for path in [*sorted(workflows), root / "cookiecutter.json"]:
         before = path.read_text(encoding="utf-8")
         after = IMAGE.sub(latest_image, USES.sub(latest, before))

@@ -22,8 +22,7 @@ def pins() -> ModuleType:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A copy of the files with pins."""
-    for name in (WORKFLOWS, ".github/workflows"):
-        shutil.copytree(TEMPLATE / name, tmp_path / name)
+    shutil.copytree(TEMPLATE / WORKFLOWS, tmp_path / WORKFLOWS)
     shutil.copy(TEMPLATE / "cookiecutter.json", tmp_path)
     return tmp_path
 
@@ -47,12 +46,10 @@ def text_of(checkout: Path) -> str:
 def test_every_pin_is_renewed(pins, checkout: Path, monkeypatch) -> None:
     answers(monkeypatch, pins, "v99.0.0", "sha256:" + "cd" * 32)
     count = len(re.findall(r"uses: ", text_of(checkout)))
-    changed = pins.renew(checkout)
+    assert len(pins.renew(checkout)) == 2
     text = text_of(checkout)
     assert count == len(re.findall(rf"uses: [\w/-]+@{'ab' * 20} # v99\.0\.0\n", text)) > 0
     assert f'@sha256:{"cd" * 32}"' in text
-    assert any("cookiecutter.project_slug" in name for name in changed)
-    assert ".github/workflows/ci.yml" in changed
 
 
 def test_an_answer_that_is_no_pin_changes_nothing(pins, checkout: Path, monkeypatch) -> None:
@@ -73,14 +70,3 @@ def test_it_asks_gh_and_docker(pins, checkout: Path, monkeypatch, tmp_path_facto
     assert pins.renew(checkout)
     assert "ab" * 20 in text_of(checkout)
     assert "cd" * 32 in text_of(checkout)
-
-
-def test_the_template_and_its_projects_have_the_same_pins(pins) -> None:
-    """They are renewed together; this notices where somebody renewed one by hand."""
-    texts = [path.read_text() for path in (TEMPLATE / WORKFLOWS).iterdir()]
-    texts += [path.read_text() for path in (TEMPLATE / ".github" / "workflows").glob("*.yml")]
-    found: dict[str, set[str]] = {}
-    for text in texts:
-        for pin in pins.USES.finditer(text):
-            found.setdefault(pin["name"], set()).add(pin[0])
-    assert {name: shas for name, shas in found.items() if len(shas) > 1} == {}
