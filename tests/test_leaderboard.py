@@ -42,7 +42,8 @@ def board(project: Project, *flags: str) -> list[dict[str, Any]]:
     """Return the rows of the leaderboard as JSON has them."""
     done = project.script("leaderboard", "--json", *flags)
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    rows: list[dict[str, Any]] = json.loads(done.stdout)
+    return rows
 
 
 def attempt(project: Project, branch: str, score: Any, **params: Any) -> str:
@@ -100,9 +101,9 @@ def test_best_first_with_its_changes_and_its_author(project: Project) -> None:
     project.write("params.yaml", base | {"report": rules})
     assert board(project)[0]["names"] == ["main"]
     # Parameters are those that differ from the baseline, whichever that is.
-    rows = {row["names"][0]: row for row in board(project, "--baseline", "fast")}
-    assert rows["main"]["changed_params"] == {"train.rate": 0.5}
-    assert rows["fast"]["changed_params"] == {}
+    named = {row["names"][0]: row for row in board(project, "--baseline", "fast")}
+    assert named["main"]["changed_params"] == {"train.rate": 0.5}
+    assert named["fast"]["changed_params"] == {}
 
 
 @pytest.mark.slow
@@ -170,8 +171,8 @@ def test_every_form_has_the_same_rows(project: Project) -> None:
     attempt(project, "@all", 0.8, rate="\u001b[31mred")
     expected = [["a|b<i>`c`"], ["@all"], ["main"]]
     assert [row["names"] for row in board(project)] == expected
-    rows = csv.DictReader(io.StringIO(project.script("leaderboard", "--csv").stdout))
-    assert [[row["names"]] for row in rows] == expected
+    written = csv.DictReader(io.StringIO(project.script("leaderboard", "--csv").stdout))
+    assert [[row["names"]] for row in written] == expected
     markdown = project.script("leaderboard", "--md").stdout
     (rows,) = tables(f"# Board\n\n{markdown}").values()
     assert [[row[1]] for row in rows] == expected
