@@ -101,9 +101,11 @@ def test_best_first_with_its_changes_and_its_author(project: Project) -> None:
     project.write("params.yaml", base | {"report": rules})
     assert board(project)[0]["names"] == ["main"]
     # Parameters are those that differ from the baseline, whichever that is.
-    named = {row["names"][0]: row for row in board(project, "--baseline", "fast")}
-    assert named["main"]["changed_params"] == {"train.rate": 0.5}
-    assert named["fast"]["changed_params"] == {}
+    changed = {
+        row["names"][0]: row["changed_params"] for row in board(project, "--baseline", "fast")
+    }
+    assert changed["main"] == {"train.rate": 0.5}
+    assert changed["fast"] == {}
 
 
 @pytest.mark.slow
@@ -171,8 +173,8 @@ def test_every_form_has_the_same_rows(project: Project) -> None:
     attempt(project, "@all", 0.8, rate="\u001b[31mred")
     expected = [["a|b<i>`c`"], ["@all"], ["main"]]
     assert [row["names"] for row in board(project)] == expected
-    written = csv.DictReader(io.StringIO(project.script("leaderboard", "--csv").stdout))
-    assert [[row["names"]] for row in written] == expected
+    records = csv.DictReader(io.StringIO(project.script("leaderboard", "--csv").stdout))
+    assert [[record["names"]] for record in records] == expected
     markdown = project.script("leaderboard", "--md").stdout
     (rows,) = tables(f"# Board\n\n{markdown}").values()
     assert [[row[1]] for row in rows] == expected

@@ -201,12 +201,13 @@ def test_a_parameter_concerns_its_own_stage_only(bake: Render) -> None:
     project = bake()
     project.run("dvc", "repro")
     good = project.read("params.yaml")
-    for change, stage in [
-        ({"prepare": {"seed": 1}}, "prepare"),
-        ({"train": {"model": "knn"}}, "train"),
-        ({"evaluate": {"plot_rows": 10}}, "evaluate"),
-    ]:
-        set_params(project, **change)
+    changes: dict[str, dict[str, Any]] = {
+        "prepare": {"seed": 1},
+        "train": {"model": "knn"},
+        "evaluate": {"plot_rows": 10},
+    }
+    for stage, change in changes.items():
+        set_params(project, **{stage: change})
         assert list(json.loads(project.run("dvc", "status", "--json").stdout)) == [stage]
         (project.path / "params.yaml").write_text(good, encoding="utf-8")
 
@@ -354,7 +355,7 @@ def test_bad_folder_is_refused_in_one_sentence(render: Render) -> None:
     assert not wrong(project, "src/prepare_data.py", cases, said)
 
 
-BAD_TRAINING = {
+BAD_TRAINING: dict[str, tuple[dict[str, Any], str]] = {
     "unknown model": ({"model": "oracle"}, r"train\.model must be one of .*'knn'.* not 'oracle'"),
     "unknown setting": ({"knn": {"k": 3}}, r"params\.yaml: train\.knn: .*'k'.*'n_neighbors'"),
     "bad value": ({"knn": {"n_neighbors": 0}}, r"train\.knn: The 'n_neighbors' .* \[1, inf\)"),

@@ -69,6 +69,8 @@ class Gate:
                     return
                 sink.sendall(data)
         for end in (source, sink):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)  # wakes the thread of the other direction
             end.close()
             self.sockets.discard(end)
 

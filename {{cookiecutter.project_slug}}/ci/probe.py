@@ -67,7 +67,9 @@ def main() -> None:
             remote = repo.cloud.get_remote(NAME)
             tell(check)
             check = "Storage"
-            tell(check, found=round_trip(remote.fs, remote.fs.join(remote.path, OBJECT)))
+            found = round_trip(remote.fs, remote.fs.join(remote.path, OBJECT))
+            logging.disable()
+            tell(check, found=found)
             check = "Data pushed"
             tell(check, status=repo.status(cloud=True))
     except Exception as error:  # noqa: BLE001 - plugins raise whatever their library raises

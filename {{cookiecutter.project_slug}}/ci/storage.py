@@ -104,7 +104,8 @@ def ask_probe(deadline: float) -> tuple[dict[str, dict], str, bool]:
     for line in output.splitlines():
         try:
             answer = json.loads(line)
-            answers[answer["check"]] = answer
+            if answer.get("final", True) or cause(answer["error"]):
+                answers[answer["check"]] = answer
         except (ValueError, TypeError, KeyError):
             rest = line.strip() or rest
     return answers, rest, late
@@ -121,13 +122,20 @@ def storage(name: str, answer: dict) -> Check:
     """Judge how the storage took the tiny object."""
     if "error" not in answer:
         return Check(name, "ok", answer["found"])
-    lines = answer["error"].splitlines()
+    if known := cause(answer["error"]):
+        return Check(name, "failed", *known)
+    said = answer["error"].partition("\n")[0][:200]
+    return Check(name, "failed", said, "uv run dvc push --verbose")
+
+
+def cause(error: str) -> tuple[str, str] | None:
+    """Return what an error means, with the line that says so, and the command that mends it."""
     for pattern, words, mend in CAUSES:
-        for line in lines:
+        for line in error.splitlines():
             if re.search(pattern, line):
                 command = give_credentials() if mend == CREDENTIALS else mend
-                return Check(name, "failed", f"{words} ({line[:150]})", command)
-    return Check(name, "failed", lines[0][:200], "uv run dvc push --verbose")
+                return f"{words} ({line[:150]})", command
+    return None
 
 
 def give_credentials() -> str:
