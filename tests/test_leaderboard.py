@@ -42,7 +42,8 @@ def board(project: Project, *flags: str) -> list[dict[str, Any]]:
     """Return the rows of the leaderboard as JSON has them."""
     done = project.script("leaderboard", "--json", *flags)
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    rows: list[dict[str, Any]] = json.loads(done.stdout)
+    return rows
 
 
 def attempt(project: Project, branch: str, score: Any, **params: Any) -> str:

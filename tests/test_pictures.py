@@ -8,6 +8,7 @@ import shutil
 import struct
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import histories
 import pytest
@@ -81,12 +82,20 @@ def mermaid_blocks(markdown: str) -> list[str]:
     return re.findall(r"^```mermaid\n(.*?)^```$", markdown, re.MULTILINE | re.DOTALL)
 
 
+def charts_of(markdown: str) -> dict[str, str]:
+    """Return the charts that have a plain title above, by that title."""
+    found = re.findall(
+        r"^\*\*([^*\n]+)\*\*\n\n```mermaid\n(.*?)^```$", markdown, re.MULTILINE | re.DOTALL
+    )
+    return dict(found)
+
+
 def lines_of(chart: str) -> list[list[float]]:
     """Return the numbers of each line of a chart."""
     return [json.loads(line) for line in re.findall(r"^ *line (\[.*\])$", chart, re.MULTILINE)]
 
 
-def specs_of(page: str) -> list[dict]:
+def specs_of(page: str) -> list[dict[str, Any]]:
     """Return the Vega plots of a page."""
     data = re.search(r'<script id="specs" type="application/json">(.*?)</script>', page)
     return [*json.loads(data[1]).values()] if data else []
@@ -95,8 +104,8 @@ def specs_of(page: str) -> list[dict]:
 @pytest.mark.slow
 def test_a_curve_is_that_of_the_file(drawn_once: Project) -> None:
     """The chart goes through every point of both sides, the table beside it has some of them."""
-    (chart,) = (block for block in mermaid_blocks(drawn_once.report) if "Curve" in block)
-    assert 'title "Curve (HEAD 1 teal, now violet)"' in chart
+    chart = charts_of(drawn_once.report)["Curve"]
+    assert 'title "HEAD~1 teal, now violet"' in chart
     assert 'x-axis "x" 0 --> 1' in chart
     baseline, now = lines_of(chart)
     assert len(baseline) == len(now)
@@ -146,7 +155,7 @@ def test_a_plot_that_is_added_appears_without_code(drawn: Project) -> None:
     drawn.write("plots/bars.csv", "feature,gain\nage,0.5\nbmi,0.25\n")
     (drawn.root / "plots/dot.png").write_bytes(BLUE_DOT)
     text = report(drawn, "--baseline", "HEAD")
-    charts = {re.findall(r'title "(\w+)', block)[0]: block for block in mermaid_blocks(text)}
+    charts = charts_of(text)
     losses = lines_of(charts["loss"])
     assert [(line[0], line[-1]) for line in losses] == [(1, 0.25), (1.5, 0.75)]
     # Ten equal parts of 0 … 99: the mean of three times the ten numbers in each.
@@ -168,7 +177,7 @@ def test_a_plot_that_is_added_appears_without_code(drawn: Project) -> None:
 
     # It is gone from dvc.yaml: so are its chart and its PNG.
     drawn.write("dvc.yaml", histories.PIPELINE + PLOTS)
-    assert "loss" not in "".join(mermaid_blocks(report(drawn, "--baseline", "HEAD")))
+    assert "loss" not in charts_of(report(drawn, "--baseline", "HEAD"))
     assert not (images / "loss.png").exists()
 
 

@@ -154,16 +154,15 @@ def describe(plot: Plot) -> tuple[str, str]:
     )
     across = Axis(str(plot.properties.get("x_label") or x), min(lows), max(highs))
     up = str(plot.properties.get("y_label") or y)
-    title = str(plot.properties.get("title") or "")
     if plot.template.startswith("scatter"):
         grid = evenly(across, BINS, centred=True)
         drawn = {name: binned(points, across) for name, points in curves.items()}
-        title, up = f"{title}, mean in {BINS} equal parts", f"mean {up}"
-        across = across._replace(low=grid[0], high=grid[-1])
+        up = f"mean {up}"
+        across = Axis(f"{across.title} ({BINS} equal parts)", grid[0], grid[-1])
     else:
         grid = evenly(across, POINTS)
         drawn = {name: [at(points, value) for value in grid] for name, points in curves.items()}
-    chart = line_chart(title, across, up, drawn) if len(drawn) <= len(COLOURS) else ""
+    chart = line_chart(across, up, drawn) if len(drawn) <= len(COLOURS) else ""
     style = Style("0[.][0000]", 0)
     step = max(1, (len(grid) - 1) // (TABLE_POINTS - 1)) if len(grid) == POINTS else 1
     rows = [
@@ -237,7 +236,7 @@ def filled(line: list[float | None]) -> list[float]:
     return whole
 
 
-def line_chart(title: str, across: Axis, up: str, lines: dict[str, list[float | None]]) -> str:
+def line_chart(across: Axis, up: str, lines: dict[str, list[float | None]]) -> str:
     """Return a Mermaid chart; it has no legend, so its title names the lines' colours."""
     drawn = {name: filled(line) for name, line in lines.items()}
     if across.high <= across.low:
@@ -247,7 +246,7 @@ def line_chart(title: str, across: Axis, up: str, lines: dict[str, list[float | 
     decimals = decimals_of(across.high - across.low)
     axis = f"{written(across.low, decimals)} --> {written(across.high, decimals)}"
     return mermaid(
-        f"{title} ({legend})",
+        legend,
         f'x-axis "{label(across.title)}" {axis}',
         up,
         list(drawn.values()),
@@ -288,7 +287,7 @@ def mermaid(title: str, x_axis: str, up: str, lines: list[list[float]], colours:
 
 def label(name: str) -> str:
     """Return a text that can stand between quotes in Mermaid."""
-    return re.sub(r"[^\w .,:()/%+=·→±-]", " ", shortened(name, 100)).strip() or "-"
+    return re.sub(r"[\"`<>{}|;#%\\]", " ", shortened(name, 100)).strip() or "-"
 
 
 def decimals_of(span: float) -> int:
