@@ -15,7 +15,7 @@ from cookiecutter.main import cookiecutter
 from servers import SERVERS, Server
 from servers.faults import always, behind, silent, untrusted
 from servers.running import free_port
-from test_remotes import answers_for, checksums, doctor, make_data
+from test_remotes import add_files, answers_for, checksums, doctor
 
 DEMANDING = [name for name in REMOTES if any(s["required"] for s in REMOTES[name]["secrets"])]
 
@@ -229,9 +229,10 @@ def test_the_secrets_of_ci_are_asked_for_where_its_tool_is(render, tmp_path: Pat
 
 
 @pytest.mark.slow
-def test_a_fork_goes_on_with_a_storage_of_its_own(bake, trained, tmp_path: Path) -> None:
+def test_a_fork_goes_on_with_a_storage_of_its_own(bake, tmp_path: Path) -> None:
     project = bake(remote="local", remote_url=str(tmp_path / "theirs"))
-    made = make_data(project, trained)
+    (project.path / "dvc.yaml").unlink()
+    made = add_files(project, 1)
     project.run("dvc", "push")
     project.git("add", "--all")
     project.git("commit", "--quiet", "-m", "Train")
