@@ -283,8 +283,13 @@ def places_with(value: str, github: GitHub, done: Run) -> set[str]:
     """Return where a secret can be read after a run."""
     assert done.artifact is not None
     with zipfile.ZipFile(done.artifact) as archive:
-        artifact = b"".join(archive.read(name) for name in archive.namelist()).decode()
+        artifact = b"".join(archive.read(name) for name in archive.namelist()).decode(
+            errors="replace"
+        )
+    kept = [path for path in (done.artifact.parent / "dvc").rglob("*") if path.is_file()]
+    assert kept
     places = {
+        ".dvc": b"".join(path.read_bytes() for path in kept).decode(errors="replace"),
         "log": done.log,
         "summary": str(done.summary),
         "artifact": artifact,
@@ -309,12 +314,13 @@ def test_a_secret_that_leaks_would_be_found(with_secrets) -> None:
     """The control of the test above: a stage that gives its secrets away."""
     github, secrets = with_secrets
     leak = "import os\nkey = os.environ['AWS_SECRET_ACCESS_KEY']\nprint(key)\n"
+    leak += "open('.dvc/tmp/leak', 'w').write(key)\n"
     code = (github.project.path / "tiny.py").read_text().replace('"y": 1', '"y": key')
     write(github.project, {"tiny.py": leak + code})
     commit(github.project, "Leak")
     done = github.push(secrets=secrets, variables={"COMMIT_RESULTS": "true"})
     found = places_with(secrets["AWS_SECRET_ACCESS_KEY"], github, done)
-    assert found >= {"log", "artifact", "commits"}
+    assert found >= {".dvc", "log", "artifact", "commits"}
 
 
 def test_a_missing_secret_is_named(with_secrets) -> None:

@@ -1,5 +1,9 @@
-"""Zip the files of an artifact into the store, as the provider does, and print its number."""
+"""Zip the files of an artifact into the store, as the provider does, and print its number.
 
+The checkout is deleted after the run, so the folder `.dvc` is kept beside it for the tests to look at.
+"""
+
+import shutil
 import sys
 import zipfile
 from pathlib import Path
@@ -11,4 +15,5 @@ with zipfile.ZipFile(store / f"{number}.zip", "w") as archive:
         for path in sorted([Path(name), *Path(name).rglob("*")]):
             if path.is_file():
                 archive.write(path, path.as_posix())
+shutil.copytree(".dvc", store / "dvc", dirs_exist_ok=True)
 print(f"artifact-id={number}")
