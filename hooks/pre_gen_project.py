@@ -45,10 +45,7 @@ def problems(answers: dict[str, Any]) -> Iterator[str]:
             f" alone, for example {example}; SECRETS.md of the project says where passwords go."
         )
     elif not re.fullmatch(pattern, url):
-        yield (
-            f"remote_url of the remote {remote} must be {wanted},"
-            f" for example {example}; it was {url!r}."
-        )
+        yield f"remote_url must be {wanted}, for example {example}; it was {url!r}."
     if spec["endpoint"] and not endpoint:
         yield f"remote_endpoint must be given for {remote}, for example {spec['endpoint']}."
     elif endpoint and not spec["endpoint_option"]:
@@ -58,6 +55,9 @@ def problems(answers: dict[str, Any]) -> Iterator[str]:
             "remote_endpoint must be an address without user or password,"
             f" for example https://minio.example.com:9000; it was {endpoint!r}."
         )
+    if answers["credentials"] == "oidc" and (answers["ci"] == "bitbucket" or not spec["oidc"]):
+        able = [name for name, other in answers["_remotes"].items() if other["oidc"]]
+        yield f"credentials=oidc is for {able} and ci=github or gitlab, such as remote={able[0]}."
 
 
 if __name__ == "__main__":

@@ -24,8 +24,8 @@ ENVIRONMENT = os.environ | {
     "GIT_COMMITTER_EMAIL": "demo@example.com",
 }
 OPEN_THESE = {
-    "report.md": "what a reviewer sees: the second model against the first",
-    "metrics.json": "the numbers of the second model",
+    "report.html": "the second model against the first, with its plots",
+    "report.md": "the same as a pull request shows it",
     "train.py": "the training script, short enough to read now",
     "params.yaml": "every number that can be turned",
     "SECRETS.md": "what the storage and the CI of this project need",
@@ -77,7 +77,7 @@ def main() -> None:
     step("git", "commit", "--all", "--quiet", "--message", "Try a random forest")
     step("uv", "run", "python", "ci/run.py", "--baseline", "main")
     step("git", "commit", "--all", "--quiet", "--message", "Record the second model")
-    print("\nDone. Five files worth opening:\n")
+    print("\nDone. Six files worth opening:\n")
     for name, why in OPEN_THESE.items():
         print(f"  {PROJECT / name}\n      {why}")
 

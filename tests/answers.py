@@ -1,7 +1,7 @@
 """The answers a user can give, read from cookiecutter.json: a value added there is tested."""
 
 import json
-from itertools import combinations
+from itertools import combinations, product
 
 from allpairspy import AllPairs
 from conftest import TEMPLATE
@@ -13,18 +13,47 @@ CHOICES: dict[str, list[str]] = {
     for name, values in QUESTIONS.items()
     if isinstance(values, list) and name[0] != "_"
 }
+OIDC = {"remote": "s3", "credentials": "oidc"}  # answers that go together
+
+
+def possible(answers: dict[str, str]) -> bool:
+    """Tell whether the answers given so far go together (tests/test_refusals.py has the others)."""
+    oidc = answers.get("credentials") == "oidc"
+    keyless = [name for name, spec in REMOTES.items() if spec["oidc"]]
+    return not oidc or (
+        answers.get("ci") != "bitbucket" and answers.get("remote", keyless[0]) in keyless
+    )
 
 
 def each_value() -> list[dict[str, str]]:
-    """Return as few combinations as hold every value of every answer at least once."""
+    """Return a few combinations that hold every value of every answer at least once."""
     count = max(map(len, CHOICES.values()))
-    return [{name: v[i % len(v)] for name, v in CHOICES.items()} for i in range(count)]
+    cases = [{name: v[i % len(v)] for name, v in CHOICES.items()} for i in range(count)]
+    oidc = {name: v[0] for name, v in CHOICES.items()} | OIDC
+    return [
+        *(case if possible(case) else case | {"credentials": "secrets"} for case in cases),
+        oidc,
+    ]
 
 
 def each_pair() -> list[dict[str, str]]:
-    """Return combinations in which every two values of two answers meet at least once."""
+    """Return combinations in which every two values that go together meet at least once."""
     several = {name: values for name, values in CHOICES.items() if len(values) > 1}
-    return [dict(zip(several, values, strict=True)) for values in AllPairs(several.values())]
+
+    def meets(row: list[str]) -> bool:
+        return possible(dict(zip(several, row, strict=False)))
+
+    rows = AllPairs(several.values(), filter_func=meets)
+    cases = [dict(zip(several, row, strict=True)) for row in rows]
+    default = {name: values[0] for name, values in several.items()}
+    for names in combinations(
+        several, 2
+    ):  # what AllPairs gave up on, since some do not go together
+        for pair in product(*(several[name] for name in names)):
+            met = dict(zip(names, pair, strict=True))
+            if possible(met) and not any(met.items() <= case.items() for case in cases):
+                cases.append(next(c for c in (default | met, default | OIDC | met) if possible(c)))
+    return cases
 
 
 def pairs_of(answers: dict[str, str]) -> set[tuple[tuple[str, str], ...]]:

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import boto3  # type: ignore[import-untyped]
+import boto3
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
@@ -44,11 +44,11 @@ stages:
       - metrics.json: {cache: false}
 """
 LOG = """\
-import json, os, pathlib, time
+import json, os, pathlib, time, yaml
 if os.environ.get("STAGES_LOG"):
     with open(os.environ["STAGES_LOG"], "a") as log:
         log.write(pathlib.Path(__file__).stem + "\\n")
-params = json.loads(pathlib.Path("params.yaml").read_text())
+params = yaml.safe_load(pathlib.Path("params.yaml").read_text())
 """
 FILES = {
     "dvc.yaml": PIPELINE,

@@ -9,7 +9,7 @@ from itertools import combinations, product
 
 import pytest
 import yaml
-from answers import CHOICES, QUESTIONS, REMOTES, each_pair, each_value, name_of, pairs_of
+from answers import CHOICES, QUESTIONS, REMOTES, each_pair, each_value, name_of, pairs_of, possible
 from conftest import TEMPLATE, BakedProject, run
 from packaging.requirements import Requirement
 
@@ -63,10 +63,11 @@ def test_the_cases_hold_every_value_and_every_pair() -> None:
     values = {(name, value) for name in CHOICES for value in CHOICES[name]}
     assert {item for answers in each_value() for item in answers.items()} == values
     several = [name for name in CHOICES if len(CHOICES[name]) > 1]
-    pairs = {
+    pairs = {  # those that go together
         tuple(sorted(zip(names, pair, strict=True)))
         for names in combinations(several, 2)
         for pair in product(*(CHOICES[name] for name in names))
+        if possible(dict(zip(names, pair, strict=True)))
     }
     assert set.union(*map(pairs_of, each_pair())) == pairs
 

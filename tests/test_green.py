@@ -46,6 +46,21 @@ def test_a_teammate_gets_data_and_model_from_the_local_remote(
     assert "up to date" in clone.run("dvc", "status").stdout
     assert "up to date" in clone.run("dvc", "repro").stdout
 
+    # Another project imports the dataset and takes the model, as "Share data" of the README says.
+    other = tmp_path / "other"
+    other.mkdir()
+    run("git", "init", "--quiet", cwd=other)
+    run("dvc", "init", "--quiet", cwd=other)
+    (other / "data").mkdir()
+    run("dvc", "import", clone.path, "data/source", "-o", "data/source", cwd=other)
+    run("dvc", "get", clone.path, "models/model.joblib", cwd=other)
+    for name in (
+        "model.joblib",
+        *(f"data/source/{p.name}" for p in (other / "data/source").iterdir()),
+    ):
+        source = clone.path / name if "/" in name else clone.path / "models" / name
+        assert (other / name).read_bytes() == source.read_bytes()
+
 
 @pytest.mark.slow
 def test_the_template_and_a_default_bake_pass_the_repository_review(bake) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from answers import CHOICES, REMOTES
+from answers import CHOICES, REMOTES, possible
 from conftest import TEMPLATE, run
 from cookiecutter.exceptions import FailedHookException
 from cookiecutter.main import cookiecutter
@@ -27,6 +27,11 @@ REFUSED = {
         "without user or password",
     ),
 }
+for remote in REMOTES:
+    for ci in CHOICES["ci"]:
+        answers = {"credentials": "oidc", "remote": remote, "ci": ci}
+        if not possible(answers):
+            REFUSED[f"oidc for {remote} on {ci}"] = (answers, "such as remote=")
 for remote, spec in REMOTES.items():
     if spec["endpoint"]:
         REFUSED[f"{remote} endpoint"] = (
@@ -58,7 +63,7 @@ def test_a_bad_answer_is_refused_in_one_sentence(
         cookiecutter(str(TEMPLATE), no_input=True, extra_context=answers, output_dir=str(tmp_path))
     said = capfd.readouterr().err
     assert sentence in said
-    assert next(iter(set(answers) - {"remote"})) in said
+    assert next(iter(set(answers) - {"remote", "ci"})) in said
     assert said.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 

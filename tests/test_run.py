@@ -407,3 +407,31 @@ def test_locks_that_a_kill_left_behind(laptop: Project, content: str) -> None:
         other.kill()
     assert done.returncode == 0, done.stdout + done.stderr
     assert laptop.stages_run() == ["train", "evaluate"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM to catch")
+def test_a_cancelled_job_leaves_no_process(laptop: Project) -> None:
+    """CI ends a job by SIGTERM: DVC and its stage end with it, and the next run goes on."""
+    laptop.write(
+        "train.py", histories.FILES["train.py"] + "\ntime.sleep(60 * ('SLOW' in os.environ))\n"
+    )
+    with laptop.start(SLOW="1") as running:
+        wait_for(laptop.stages_log.exists)
+        family = psutil.Process(running.pid).children(recursive=True)
+        running.terminate()
+        assert running.wait(30) == 143
+    assert family
+    assert not any(process.is_running() for process in family)
+    assert laptop.script("run").returncode == 0
+
+
+@pytest.mark.slow
+def test_a_broken_pipeline_file_is_one_sentence(laptop: Project) -> None:
+    """Conflict markers, say; nothing is run, and nothing is restored behind the user's back."""
+    laptop.write("dvc.lock", "<<<<<<< HEAD\nschema: '2.0'\n")
+    done = laptop.script("run")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "'git checkout dvc.lock' restores it" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (laptop.root / "dvc.lock").read_text().startswith("<<<<<<<")

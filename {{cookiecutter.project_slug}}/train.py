@@ -79,7 +79,7 @@ def main() -> None:
             scores = cross_validate(model, X, y, params["folds"], params["seed"])
             model.fit(X, y)
     except (TypeError, ValueError) as error:
-        sys.exit(f"params.yaml: train.{name}: {error}")
+        sys.exit(f"params.yaml: train.{name}: {' '.join(str(error).split())}")
     joblib.dump(model, "models/model.joblib")
     Path("models/cv.json").write_text(json.dumps(scores, indent=2) + "\n", newline="\n")
     print(f"{name}: {METRIC} {scores['mean']} ± {scores['std']} on {scores['folds']} folds")

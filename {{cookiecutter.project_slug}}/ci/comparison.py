@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from dvc.dependency.param import ParamsDependency
 from dvc.exceptions import DvcException
 from dvc.output import Output as DvcOutput
 from dvc.repo import Repo
@@ -57,6 +58,7 @@ class Snapshot:
     metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
     params: dict[str, dict[str, Any]] = field(default_factory=dict)
     outputs: dict[str, Output] = field(default_factory=dict)
+    inputs: dict[str, str] = field(default_factory=dict)  # code and data made by hand: checksums
     problems: list[str] = field(default_factory=list)  # Markdown sentences
 
 
@@ -77,8 +79,12 @@ class Value:
     @property
     def delta(self) -> float | None:
         """Return new - old, or None where one is not a number."""
-        numbers = all(is_number(value) for value in (self.old, self.new))
-        return self.new - self.old if numbers else None
+        if not (is_number(self.old) and is_number(self.new)):
+            return None
+        try:
+            return self.new - self.old
+        except OverflowError:  # an integer too large for a float
+            return None
 
 
 @dataclass(frozen=True)
@@ -126,7 +132,7 @@ def commit(revision: str) -> str:
     """Return the full sha of a revision, or an empty string where there is no such commit."""
     if revision.startswith("-"):
         return ""
-    return git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+    return git("rev-parse", "--verify", "--quiet", revision + "^{commit}")
 
 
 def is_number(value: Any) -> bool:
@@ -277,6 +283,21 @@ def read_outputs(repo: Repo) -> dict[str, Output]:
     return outputs
 
 
+def read_inputs(repo: Repo) -> dict[str, str]:
+    """Return the checksums of what stages read and no stage makes, and the stages' commands."""
+    stages = [stage for stage in repo.index.stages if stage.cmd]
+    made = {out.fs_path for stage in stages for out in stage.outs}
+    inputs = {
+        f"{relative(repo, stage.path)}:{stage.name or ''}": str(stage.cmd) for stage in stages
+    }
+    for dep in (dep for stage in stages for dep in stage.deps):
+        parts = repo.fs.parts(dep.fs_path) if dep.hash_info and dep.hash_info.value else ()
+        within = (repo.fs.join(*parts[:length]) for length in range(1, len(parts) + 1))
+        if parts and made.isdisjoint(within) and not isinstance(dep, ParamsDependency):
+            inputs[relative(repo, dep.fs_path)] = str(dep.hash_info.value)
+    return inputs
+
+
 def snapshots(repo: Repo, named: dict[str, str], targets: list[str]) -> Iterator[Snapshot]:
     """Read the checkout and then the commits {sha: name}; nothing outside the metadata is read."""
     for sha in repo.brancher(revs=["workspace", *named], sha_only=True):
@@ -284,6 +305,7 @@ def snapshots(repo: Repo, named: dict[str, str], targets: list[str]) -> Iterator
         snapshot = Snapshot("this checkout" if checkout else named[sha], "" if checkout else sha)
         try:
             snapshot.outputs = read_outputs(repo)
+            snapshot.inputs = read_inputs(repo)
             read_metrics(repo, targets, snapshot)
         except DvcException as error:
             if checkout:

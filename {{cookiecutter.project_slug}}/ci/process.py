@@ -60,7 +60,7 @@ def wait(process: psutil.Process, popen: subprocess.Popen[bytes], time_limit: in
     used, since = 0.0, time.monotonic()
     while popen.poll() is None:
         with suppress(subprocess.TimeoutExpired):
-            popen.wait(timeout=0.2)
+            popen.wait(timeout=1)
         now = processor_time(process)
         with suppress(psutil.Error):
             if now - used > IDLE_CPU or process.children():

@@ -1,23 +1,25 @@
-"""Write `report.md`: the baseline against this checkout, from Git and DVC metadata alone.
+"""Write the baseline against this checkout, from Git and DVC metadata alone.
 
     python ci/report.py --baseline HEAD~1
 
-Each section is a function from a `Comparison` to Markdown. Exit codes: 0 written, 2 a malformed
-flag or variable or an unknown baseline, 5 the report could not be written.
+`report.md` is for comments, `report.html` the same with DVC's plots as one page to open offline, and
+`report-pictures/` has each plot as PNG. Each section is a function to Markdown. Exit codes: 0 written,
+2 a malformed flag, variable or `report` block in params.yaml or an unknown baseline, 5 the report
+could not be written, 6 written, but a metric fell by more than `report.max_regression`.
 """
 
 import argparse
-import json
-import math
 import os
-import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numeral
+import leaderboard
+import page
+import pictures
 import settings
+import verdict
 from comparison import (
     ABSENT,
     Comparison,
@@ -29,10 +31,16 @@ from comparison import (
     is_number,
 )
 from dvc.exceptions import DvcException
+from experiments import at_commit
 from markup import block, code, folded, table
+from pictures import Picture
+from values import BRIEF, EXACT, Style, change, is_nan, shown, size
+from verdict import Rules, Verdict, lookup
 
 T = TypeVar("T")
 REPORT = Path("report.md")
+PAGE = Path("report.html")
+PICTURES = Path("report-pictures")
 LONGEST = 65_000  # characters; GitHub refuses a comment of more than 65,536
 ROW_LIMITS = (
     400,
@@ -42,7 +50,10 @@ ROW_LIMITS = (
     20,
     5,
 )  # tried in turn until the report is short enough
-VISIBLE_ROWS = 25  # a longer table is folded
+BOARD_ROWS = 10  # of the leaderboard
+MOST_PLOTS = 6  # in the comment; the page has all
+VISIBLE_ROWS = 25  # the rest of a longer table is folded
+FOLDED_FROM = 10  # metrics, so that the changed ones among them are seen at once
 RUN_ONLY = ("repro_targets", "dvc_pull", "time_limit")
 VARIABLES = [name for name in settings.VARIABLES if name not in RUN_ONLY]
 
@@ -57,48 +68,14 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Style:
-    """How a report is written: the pattern of its numbers and how many rows a table may have."""
+class Report:
+    """All that a report says."""
 
-    metrics_format: str
-    rows: int
-
-
-def shown(value: Any, style: Style) -> str:
-    """Write a value; a small number that the pattern would make zero keeps two digits."""
-    if value is ABSENT:
-        return "–"
-    if not is_number(value):
-        return code(value if isinstance(value, str) else json.dumps(value, default=str))
-    written = numeral.text(value, style.metrics_format)
-    vanished = value and math.isfinite(value) and not re.search("[1-9]", written)
-    return f"{value:.2g}" if vanished else written
-
-
-def change(value: Value, style: Style) -> str:
-    """Write what happened to a metric: by how much, which way, and whether that is good."""
-    if value.old is ABSENT or value.new is ABSENT:
-        return "new" if value.old is ABSENT else "removed"
-    if not value.changed:
-        return ""
-    delta = value.delta
-    if not delta or math.isnan(delta):
-        return "changed"
-    verdict = {1: " 🟢", -1: " 🔴", 0: ""}[direction(value.name) * (1 if delta > 0 else -1)]
-    sign, arrow = ("+", "▲") if delta > 0 else ("-", "▼")
-    return f"{sign}{shown(abs(delta), style).removeprefix('+')} {arrow}{verdict}"
-
-
-def size(count: int | None) -> str:
-    """Write a number of bytes in units of 1000."""
-    if count is None:
-        return "–"
-    number = float(count)
-    for unit in ("B", "kB", "MB", "GB"):
-        if number < 1000:
-            return f"{number:.3g} {unit}"
-        number /= 1000
-    return f"{number:,.1f} TB"
+    comparison: Comparison
+    rules: Rules
+    verdict: Verdict
+    board: leaderboard.Board
+    pictures: list[Picture]
 
 
 def listed(headers: list[str], rows: list[list[str]], right: tuple[int, ...], summary: str) -> str:
@@ -125,12 +102,17 @@ def name_of(snapshot: Snapshot) -> str:
     return sha if same else f"{sha} ({code(snapshot.revision)})"
 
 
-def heading(comparison: Comparison, run: Run) -> str:
-    """Say what is compared with what, and what the reader must know before the numbers."""
-    head, baseline = name_of(comparison.head), comparison.baseline
-    against = f"{head} compared with {name_of(baseline)}" if baseline else head
-    produced = " and the results of this run, not committed yet" if comparison.results else ""
-    lines = [f"## Run report\n\n{against}{produced}"]
+def heading(comparison: Comparison, judged: Verdict, run: Run) -> str:
+    """Say the verdict, what is compared with what, and what to know before the numbers."""
+    said = name_of(comparison.head)
+    if comparison.results:
+        said += ", with the results of this run,"
+    if comparison.baseline:
+        said += f" compared with {name_of(comparison.baseline)}"
+    headline = judged.headline
+    if run.failed_stage:
+        headline = f"❌ Stage {code(run.failed_stage)} failed"
+    lines = [f"## {headline}\n\n{said.removesuffix(',')}"]
     lines += [f"> ⚠️ {note}" for note in comparison.warnings + run.notes]
     return "\n\n".join(lines)
 
@@ -139,41 +121,42 @@ def failure(run: Run) -> str:
     """Name the stage that failed, with the end of its log."""
     if not run.failed_stage:
         return ""
-    stage = f"### ❌ Stage {code(run.failed_stage)} failed\n\n"
     kept = "Values below that this stage leads to are from before this run."
-    return f"{stage}{block(run.log)}\n\n{kept}" if run.log else f"{stage}{kept}"
+    return f"{block(run.log)}\n\n{kept}" if run.log else kept
 
 
-def metrics(comparison: Comparison, style: Style) -> str:
-    """Compare the metrics; where they are many, unchanged ones are left out first."""
+def metrics(comparison: Comparison, rules: Rules, style: Style) -> str:
+    """Compare the metrics, unchanged ones folded where there are many, and left out first."""
     values = comparison.metrics
     if not values:
         return "### Metrics\n\nThere are none: no stage of `dvc.yaml` has written `metrics:` yet."
-    baseline = comparison.baseline.sha[:7] if comparison.baseline else ""
+    if not comparison.baseline:
+        values, left_out = cut(values, style.rows, "metrics", "dvc metrics show")
+        rows = [[code(v.path), code(v.name), shown(v.new, style)] for v in values]
+        body = listed(["Path", "Metric", "Value"], rows, (2,), "metrics")
+        return f"### Metrics\n\n{body}{left_out}"
     if len(values) > style.rows:
         values = sorted(values, key=lambda value: not value.changed)
-    command = f"dvc metrics diff --all {baseline}" if baseline else "dvc metrics show"
+    command = f"dvc metrics diff --all {comparison.baseline.sha[:7]}"
     values, left_out = cut(values, style.rows, "metrics", command)
-    if not baseline:
-        rows = [[code(v.path), code(v.name), shown(v.new, style)] for v in values]
-        return (
-            "### Metrics\n\n"
-            + listed(["Path", "Metric", "Value"], rows, (2,), "metrics")
-            + left_out
-        )
-    rows = [
-        [
-            code(v.path),
-            code(v.name),
-            shown(v.old, style),
-            shown(v.new, style),
-            change(v, style),
-        ]
-        for v in values
-    ]
-    body = listed(["Path", "Metric", "Old", "New", "Change"], rows, (2, 3, 4), "metrics")
-    legend = "\n\n🟢 better · 🔴 worse" if any("🟢" in r[4] or "🔴" in r[4] for r in rows) else ""
-    return f"### Metrics\n\n{body}{legend}{left_out}"
+    fold = len(values) > FOLDED_FROM and not all(value.changed for value in values)
+    headers, right = ["Path", "Metric", "Old", "New", "Change"], (2, 3, 4)
+    rows = [metric_row(value, rules, style) for value in values if value.changed or not fold]
+    parts = [listed(headers, rows, right, "metrics") if rows else "No metric changed."]
+    if any("🟢" in row[4] or "🔴" in row[4] for row in rows):
+        parts.append("🟢 better · 🔴 worse")
+    if fold:
+        rows = [metric_row(value, rules, style)[:3] for value in values if not value.changed]
+        unchanged = table(["Path", "Metric", "Value"], rows, (2,))
+        parts.append(folded(f"{len(rows):,} unchanged metrics", unchanged))
+    return "### Metrics\n\n" + "\n\n".join(parts) + left_out
+
+
+def metric_row(value: Value, rules: Rules, style: Style) -> list[str]:
+    """Write a metric on both sides."""
+    sides = [shown(value.old, style), shown(value.new, style)]
+    better = rules.direction if value.name == rules.metric else direction(value.name)
+    return [code(value.path), code(value.name), *sides, change(value, style, better)]
 
 
 def params(comparison: Comparison, style: Style) -> str:
@@ -184,7 +167,7 @@ def params(comparison: Comparison, style: Style) -> str:
         return "### Parameters\n\nNo parameter changed."
     command = f"dvc params diff {comparison.baseline.sha[:7]}"
     values, left_out = cut(comparison.params, style.rows, "parameters", command)
-    exact = Style("0[.][000000000000000]", style.rows)  # a parameter is shown as it was set
+    exact = Style(EXACT, style.rows)
     rows = [[code(v.path), code(v.name), shown(v.old, exact), shown(v.new, exact)] for v in values]
     body = listed(["Path", "Parameter", "Old", "New"], rows, (2, 3), "parameters")
     return f"### Parameters\n\n{body}{left_out}"
@@ -208,10 +191,17 @@ def output_row(old: Output | None, new: Output | None) -> list[str]:
 
 def data(comparison: Comparison, style: Style) -> str:
     """List the data and models that changed, with the files in them where these are known."""
-    if not comparison.baseline:
-        return ""
+    parts = [balance(comparison, style)]
+    if comparison.baseline:
+        parts += changed_data(comparison, style)
+    return "\n\n".join(["### Data and models", *filter(None, parts)]) if any(parts) else ""
+
+
+def changed_data(comparison: Comparison, style: Style) -> list[str]:
+    """Return the paragraphs about what changed in the data and models that DVC tracks."""
+    assert comparison.baseline
     if not comparison.data:
-        return "### Data and models\n\nNothing that DVC tracks changed."
+        return ["Nothing that DVC tracks changed."]
     command = f"dvc diff {comparison.baseline.sha[:7]}"
     outputs, left_out = cut(comparison.data, style.rows, "outputs", command)
     rows = [output_row(*pair) for pair in outputs]
@@ -226,15 +216,13 @@ def data(comparison: Comparison, style: Style) -> str:
             for file in files
         ]
         parts += [folded(f"Files: {total}", "\n".join(lines) + left_out)]
-    else:
-        parts += [f"In all: {total}."]
     if comparison.unlisted:
         folders = ", ".join(code(path) for path in comparison.unlisted[:10])
         parts.append(
             f"_Which files changed in {folders} is not known here, since the data was not"
             f" downloaded; `dvc diff {comparison.baseline.sha[:7]}` tells after `dvc fetch`._"
         )
-    return "### Data and models\n\n" + "\n\n".join(parts)
+    return parts
 
 
 def experiments(comparison: Comparison, style: Style, tag_prefix: str) -> str:
@@ -264,8 +252,8 @@ def experiments(comparison: Comparison, style: Style, tag_prefix: str) -> str:
 
 def best(values: list[Any], better: int) -> list[int]:
     """Return the positions of the best value, where one knows which way is better."""
-    numbers = [value for value in values if is_number(value) and not math.isnan(value)]
-    if not better or not numbers:
+    numbers = [value for value in values if is_number(value) and not is_nan(value)]
+    if not better or len(numbers) < 2:
         return []
     goal = max(numbers) if better > 0 else min(numbers)
     return [row for row, value in enumerate(values) if is_number(value) and value == goal]
@@ -291,36 +279,135 @@ def quoted(path: str) -> str:
     return f'"{path}"' if any(not (char.isalnum() or char in "./_-") for char in path) else path
 
 
-def render(comparison: Comparison, chosen: argparse.Namespace, run: Run) -> str:
-    """Write the whole report, its tables cut until it is short enough for a comment."""
-    for rows in ROW_LIMITS:
-        style = Style(chosen.metrics_format, rows)
-        sections = [
-            heading(comparison, run),
-            failure(run),
-            metrics(comparison, style),
-            params(comparison, style),
-            data(comparison, style),
-            experiments(comparison, style, chosen.tag_prefix),
-            results(comparison, chosen),
+def balance(comparison: Comparison, style: Style) -> str:
+    """Say how much data there is, and how its classes are balanced."""
+    old, new = (side.metrics if side else {} for side in (comparison.baseline, comparison.head))
+    rows = {what: lookup(new, f"data.{what}_rows") for what in ("train", "test")}
+    if not all(map(is_number, rows.values())):
+        return ""
+    lines = [f"{rows['train']:,} rows to train on, {rows['test']:,} to test with."]
+    sizes, before = (rows_per_class(side) for side in (new, old))
+    if sizes:
+        total = sum(sizes.values())
+        least, most = (
+            f"{code(name)} with {sizes[name]:,} ({sizes[name] / total:.1%})"
+            for name in (min(sizes, key=sizes.__getitem__), max(sizes, key=sizes.__getitem__))
+        )
+        lines.append(f"Of {len(sizes):,} classes the smallest is {least}, the largest {most}.")
+        body = [
+            [code(name), f"{before.get(name, 0):,}", f"{count:,}", f"{count / total:.1%}"]
+            for name, count in [*sizes.items()][: style.rows]
         ]
-        report = "\n\n".join(section for section in sections if section) + "\n"
-        if len(report) <= LONGEST:
-            break
-    return report
+        named = table(["Class", "Old", "New", "Share"], body, (1, 2, 3))
+        return f"{' '.join(lines)}\n\n{folded('Rows of each class', named)}"
+    return " ".join(lines)
 
 
-def write(chosen: argparse.Namespace, run: Run) -> None:
-    """Write the report; a reader never sees half of it.
+def rows_per_class(metrics: dict[str, dict[str, Any]]) -> dict[str, int]:
+    """Return how many rows each class has, from the metrics that `evaluate` writes."""
+    prefix = "data.rows_per_class."
+    return {
+        name.removeprefix(prefix): count
+        for values in metrics.values()
+        for name, count in values.items()
+        if name.startswith(prefix) and type(count) is int
+    }
+
+
+def drawn(found: list[Picture], most: int) -> str:
+    """Put the first plots into the comment, the others' names."""
+    if not found:
+        return ""
+    parts = [pictures.markdown(picture) for picture in found[:most]]
+    left = ", ".join(code(picture.name) for picture in found[most:][:20])
+    parts += [f"In `report.html`: {left}."] if left else []
+    return "### Plots\n\n" + "\n\n".join(parts)
+
+
+def read(chosen: argparse.Namespace) -> Report:
+    """Read everything that a report says, and draw its pictures.
 
     Raises:
-        ValueError: an unknown baseline or metrics file, in one sentence.
+        ValueError: an unknown baseline or metrics file or malformed rules, in one sentence.
+        DvcException: the checkout's dvc.yaml or dvc.lock cannot be read.
+    """
+    rules = verdict.read_rules()
+    comparison = compare(chosen.baseline, chosen.metrics_diff_targets, chosen.tag_prefix)
+    rules = verdict.primary(comparison.head.metrics, rules)
+    if comparison.baseline and at_commit(comparison.baseline.sha)[2]:
+        named = code(comparison.baseline.revision)
+        comparison.warnings.append(
+            f"{named} was changed since it was last run: its metrics are those of other code or"
+            " parameters. `dvc repro` there, and a commit, give it its own."
+        )
+    board = leaderboard.with_checkout(comparison, rules)
+    found = pictures.read_plots(comparison)
+    style = glance(chosen, max(ROW_LIMITS))
+    latest = pictures.over_time(board.experiments, rules, style)
+    judged = verdict.judge(comparison, rules, style)
+    found = page.write_images(found + ([latest] if latest else []), PICTURES)
+    return Report(comparison, rules, judged, board, found)
+
+
+def glance(chosen: argparse.Namespace, rows: int) -> Style:
+    """Return the style of what is compared at a glance: four decimals, if none were asked for."""
+    default = settings.VARIABLES["metrics_format"].default
+    chose = chosen.metrics_format != default
+    return Style(chosen.metrics_format if chose else BRIEF, rows)
+
+
+def sections(report: Report, chosen: argparse.Namespace, run: Run, rows: int) -> list[str]:
+    """Write the sections before and after the plots, their tables at most so many rows long."""
+    comparison, style = report.comparison, Style(chosen.metrics_format, rows)
+    board = leaderboard.markdown(report.board, glance(chosen, min(rows, BOARD_ROWS)))
+    before = [
+        heading(comparison, report.verdict, run),
+        failure(run),
+        report.verdict.details,
+        metrics(comparison, report.rules, style),
+        params(comparison, style),
+    ]
+    after = [
+        f"### Leaderboard\n\n{board}",
+        experiments(comparison, style, chosen.tag_prefix),
+        data(comparison, style),
+        results(comparison, chosen),
+    ]
+    return ["\n\n".join(filter(None, part)) for part in (before, after)]
+
+
+def render(report: Report, chosen: argparse.Namespace, run: Run) -> str:
+    """Write the whole report, its tables and plots cut until it is short enough for a comment."""
+    for rows in ROW_LIMITS:
+        before, after = sections(report, chosen, run, rows)
+        plots = drawn(report.pictures, min(MOST_PLOTS, rows // 10))
+        text = "\n\n".join(filter(None, [before, plots, after])) + "\n"
+        if len(text) <= LONGEST:
+            break
+    return text
+
+
+def write(chosen: argparse.Namespace, run: Run) -> Verdict:
+    """Write the report and return its verdict; a reader never sees half of it.
+
+    Raises:
+        ValueError: an unknown baseline or metrics file or malformed rules, in one sentence.
         DvcException, OSError: the metadata cannot be read or the report not written.
     """
-    comparison = compare(chosen.baseline, chosen.metrics_diff_targets, chosen.tag_prefix)
-    unfinished = REPORT.with_suffix(".md.tmp")
-    unfinished.write_text(render(comparison, chosen, run), encoding="utf-8")
-    unfinished.replace(REPORT)
+    report = read(chosen)
+    replace(REPORT, render(report, chosen, run))
+    before, after = sections(report, chosen, run, max(ROW_LIMITS))
+    title = f"Report: {report.comparison.head.revision}"
+    plots: list[str | list[Picture]] = ["### Plots", report.pictures] if report.pictures else []
+    replace(PAGE, page.render(title, [before, *plots, after]))
+    return report.verdict
+
+
+def replace(path: Path, content: str) -> None:
+    """Write a file at once."""
+    unfinished = Path(".dvc/tmp", path.name)
+    unfinished.write_text(content, encoding="utf-8")
+    unfinished.replace(path)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -328,7 +415,7 @@ def main(arguments: list[str] | None = None) -> int:
     os.chdir(Path(__file__).resolve().parent.parent)
     chosen = settings.read("Write report.md from Git and DVC metadata.", VARIABLES, arguments)
     try:
-        write(chosen, Run())
+        judged = write(chosen, Run())
     except ValueError as error:
         print(f"report.py: {error}", file=sys.stderr)
         return 2
@@ -336,8 +423,8 @@ def main(arguments: list[str] | None = None) -> int:
         reason = " ".join(str(error).split())
         print(f"report.py: the report could not be written: {reason}", file=sys.stderr)
         return 5
-    print(f"Wrote {REPORT}")
-    return 0
+    print(f"Wrote {REPORT}, {PAGE} and {PICTURES}/")
+    return 6 if judged.regressed else 0
 
 
 if __name__ == "__main__":

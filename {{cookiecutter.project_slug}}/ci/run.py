@@ -15,6 +15,7 @@ Exit codes:
     3  a stage failed
     4  the remote failed
     5  the report could not be written
+    6  the report is written, and a metric fell by more than `report.max_regression` of params.yaml
     7  another run is going on in this checkout
 """
 
@@ -38,6 +39,7 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from filelock import FileLock, Timeout
 from markup import code
+from verdict import read_rules
 from verify import remove_damaged
 
 LOCK = Path(".dvc/tmp/ci-run.lock")  # held by the operating system: it cannot outlive its process
@@ -149,10 +151,11 @@ def check(chosen: argparse.Namespace) -> None:
     """Refuse what cannot be run, before anything is.
 
     Raises:
-        ValueError: an unknown target or baseline, in one sentence.
+        ValueError: an unknown target or baseline or malformed rules, in one sentence.
         DvcException: dvc.yaml or dvc.lock cannot be read.
     """
     find_baseline(chosen.baseline)
+    read_rules()
     with Repo() as repo:
         stages = [stage.addressing for stage in repo.index.graph]
         for target in [] if chosen.repro_targets == NOTHING else chosen.repro_targets:
@@ -280,19 +283,20 @@ def push(session: Session) -> None:
         session.lose_remote("pushing", done)
 
 
-def write_report(session: Session) -> bool:
-    """Write the report; return whether that worked."""
+def write_report(session: Session) -> int:
+    """Write the report; return the exit code that it asks for."""
     print("\n$ python ci/report.py", flush=True)
     try:
-        report.write(session.settings, session.run)
+        verdict = report.write(session.settings, session.run)
     except (DvcException, OSError, ValueError) as error:
         print(
             f"run.py: the report could not be written: {one_line(error)}",
             file=sys.stderr,
         )
-        return False
-    print(f"Wrote {report.REPORT}", flush=True)
-    return True
+        return 5
+    print(f"Wrote {report.REPORT}, {report.PAGE} and {report.PICTURES}/", flush=True)
+    print(verdict.headline.replace("`", ""), flush=True)
+    return 6 if verdict.regressed else 0
 
 
 def run(chosen: argparse.Namespace) -> int:
@@ -305,9 +309,9 @@ def run(chosen: argparse.Namespace) -> int:
         pull(session)
         reproduce(session)
         push(session)
-    written = write_report(session)
-    failures = {3: session.stage_failed, 4: session.remote_failed, 5: not written}
-    return next((code for code, failed in failures.items() if failed), 0)
+    asked = write_report(session)
+    failures = {3: session.stage_failed, 4: session.remote_failed, asked: True}
+    return next(code for code, failed in failures.items() if failed)
 
 
 def one_line(error: Exception) -> str:
@@ -324,6 +328,9 @@ def main(arguments: list[str] | None = None) -> int:
         print("The head commit's message has [ci skip] or [skip ci]: nothing is run.")
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    if not Path(".dvc/config").exists():
+        print("run.py: this is no DVC project yet; 'dvc init' makes it one.", file=sys.stderr)
+        return 2
     LOCK.parent.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(LOCK, timeout=0):
@@ -337,7 +344,8 @@ def main(arguments: list[str] | None = None) -> int:
         )
         return 7
     except (ValueError, DvcException) as error:
-        print(f"run.py: {one_line(error)}", file=sys.stderr)
+        hint = " ('git checkout dvc.lock' restores it)" if "'dvc.lock'" in str(error) else ""
+        print(f"run.py: {one_line(error)}{hint}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("run.py: stopped; the next run goes on from here.", file=sys.stderr)

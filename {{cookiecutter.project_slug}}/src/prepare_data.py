@@ -58,7 +58,8 @@ def read_table(path: Path) -> pd.DataFrame:
         else:
             table = pd.read_parquet(path)
     except (OSError, ValueError) as error:
-        raise DataError(f"the file is empty or no {kind} file: {error}") from error
+        reason = " ".join(str(error).split())  # pandas may end it with a line break
+        raise DataError(f"the file is empty or no {kind} file: {reason}") from error
     table.index = pd.RangeIndex(FIRST_ROW[kind], FIRST_ROW[kind] + len(table))
     table = table.dropna(how="all")
     if table.empty:

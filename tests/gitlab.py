@@ -1,0 +1,161 @@
+"""Runs the generated GitLab pipeline by gitlab-ci-local, on this machine, without Docker or network.
+
+The provider's repository is a bare one, its API a server on loopback, `cml` writes down what it is
+told; the images are not used. All else is real: the pipeline, its scripts, uv, Git, DVC.
+"""
+
+import json
+import os
+import re
+import threading
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import yaml
+from act import STAND_INS
+from conftest import BakedProject, run
+from servers.clouds import node_modules
+from tiny import bare
+
+FILE = ".gitlab-ci.yml"
+URL = "https://gitlab.com/acme/proj"
+CLONE = "git fetch --quiet origin '+refs/heads/*:refs/remotes/origin/*'"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one pipeline did."""
+
+    jobs: dict[str, str]
+    log: str
+    calls: list[dict[str, Any]]
+    releases: list[dict[str, Any]]
+
+
+class GitLab:
+    """A provider with one repository, and the project as the clone of one of its users."""
+
+    def __init__(self, project: BakedProject, folder: Path) -> None:
+        """Push the project to a new repository in the folder."""
+        self.project, self.folder = project, folder
+        self.bare = bare(project, folder / "proj.git")
+        run("git", "config", "receive.advertisePushOptions", "true", cwd=self.bare)
+        project.git("remote", "add", "origin", f"{URL}.git")
+        project.git("remote", "set-url", "--push", "origin", self.bare)
+        exclude = project.path / ".git" / "info" / "exclude"
+        exclude.write_text(".gitlab-ci-local/\n")
+
+    def head(self, ref: str) -> str:
+        """Return the commit that a ref of the repository is at, or nothing."""
+        return run(
+            "git", "for-each-ref", "--format=%(objectname)", ref, cwd=self.bare
+        ).stdout.strip()
+
+    def push(self, **variables: str) -> Run:
+        """Push main and run its pipeline."""
+        self.project.git("push", "--quiet", "origin", "HEAD:refs/heads/main")
+        return self.pipeline({"CI_PIPELINE_SOURCE": "push"} | variables)
+
+    def merge_request(self, fork: bool = False, **variables: str) -> Run:
+        """Push the head as the branch `change`, of this project or a fork, and run merge request 7."""
+        self.project.git("push", "--quiet", "origin", "HEAD:refs/heads/change")
+        sha = self.project.git("rev-parse", "HEAD")
+        event = {
+            "CI_PIPELINE_SOURCE": "merge_request_event",
+            "CI_COMMIT_REF_NAME": "change",
+            "CI_MERGE_REQUEST_IID": "7",
+            "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME": "change",
+            "CI_MERGE_REQUEST_SOURCE_BRANCH_SHA": sha,
+            "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main",
+            "CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "2" if fork else "1",
+            "CI_MERGE_REQUEST_PROJECT_ID": "1",
+        }
+        return self.pipeline(event | variables)
+
+    def pipeline(self, variables: dict[str, str]) -> Run:
+        """Run the pipeline that the project's head holds, with the CI's variables."""
+        store = self.folder / f"store{len(list(self.folder.glob('store*')))}"
+        store.mkdir()
+        pipeline = yaml.safe_load(self.project.read(FILE))
+        for job in ("run", "publish"):  # a runner fetches the branches
+            pipeline[job].pop("image")
+            pipeline[job]["before_script"] = [CLONE, *pipeline[job].get("before_script", [])]
+        (self.project.path / ".git" / "ci.yml").write_text(
+            yaml.safe_dump(pipeline, sort_keys=False)
+        )
+        releases: list[dict[str, Any]] = []
+        with served(releases) as api:
+            variables = {
+                "CI_DEFAULT_BRANCH": "main",
+                "CI_PROJECT_ID": "1",
+                "CI_PROJECT_URL": URL,
+                "CI_API_V4_URL": api,
+                "UV_OFFLINE": "1",
+                "PROVIDER_STORE": str(store),
+                "CML": "works",
+                "REPO_TOKEN": "glpat-token",
+                # Where the address of the provider leads to, for Git in a job.
+                "GIT_CONFIG_COUNT": "1",
+                "GIT_CONFIG_KEY_0": f"url.{self.bare.as_uri()}.insteadOf",
+                "GIT_CONFIG_VALUE_0": f"{URL}.git",
+            } | variables
+            done = run(
+                node_modules() / ".bin" / "gitlab-ci-local", "--file", ".git/ci.yml",
+                "--force-shell-executor", "--shell-isolation", "--no-artifacts-to-source",
+                "--home", store,
+                f"--ignore-predefined-vars={','.join(v for v in variables if v.startswith('CI_'))}",
+                *(f"--variable={key}={value}" for key, value in variables.items()),
+                cwd=self.project.path,
+                check=False,
+                env={
+                    "PATH": os.pathsep.join(
+                        [str(STAND_INS / "bin" / "cml"), os.environ["PATH"]]
+                    ),
+                    "TERM": "dumb",
+                    "HOME": os.environ["HOME"],
+                    "UV_PROJECT_ENVIRONMENT": str(self.project.environment),
+                    **{key: os.environ[key] for key in os.environ if key.startswith(("UV_", "DVC_", "GIT_"))},
+                },
+            )  # fmt: skip
+        log = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr)
+        calls = store / "calls.jsonl"
+        return Run(
+            jobs={
+                job: result
+                for result, job in re.findall(r"^ (PASS|FAIL|WARN) +(\w+)", log, re.MULTILINE)
+            },
+            log=log,
+            calls=[json.loads(c) for c in calls.read_text().splitlines()] if calls.exists() else [],
+            releases=releases,
+        )
+
+
+class served:
+    """Serve GitLab's API as far as releases go, and keep what is posted."""
+
+    def __init__(self, releases: list[dict[str, Any]]) -> None:
+        """Make the server."""
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                releases.append(body | {"path": self.path, "token": self.headers["Private-Token"]})
+                self.send_response(201)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+    def __enter__(self) -> str:
+        """Start it and return its address."""
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{self.server.server_port}/api/v4"
+
+    def __exit__(self, *_: object) -> None:
+        """Stop it."""
+        self.server.shutdown()
+        self.server.server_close()

@@ -1,0 +1,333 @@
+"""Promise: the generated GitHub workflow does what it says, for every event that starts it."""
+
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from act import GitHub, Run
+from conftest import BakedProject, run
+from servers import clouds
+from servers.running import Server
+from tiny import bake_tiny, commit, metrics, reproduce, write
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def baked(
+    tmp_path_factory: pytest.TempPathFactory, environments: Callable[[str], Path]
+) -> BakedProject:
+    """One project, as its hook leaves it but with a tiny pipeline that never ran."""
+    project = bake_tiny(tmp_path_factory.mktemp("baked"), environments("local"))
+    project.run("dvc", "--version")  # makes its environment, which all runs share
+    return project
+
+
+@pytest.fixture
+def new(baked: BakedProject, tmp_path: Path) -> GitHub:
+    """A repository with that project, before its first push."""
+    clone = baked.clone(tmp_path / "proj")
+    clone.git("remote", "remove", "origin")
+    return GitHub(clone, tmp_path)
+
+
+@pytest.fixture
+def github(new: GitHub) -> GitHub:
+    """The same after its pipeline was run and pushed, so that main has a baseline."""
+    reproduce(new.project)
+    commit(new.project, "Run the pipeline")
+    new.project.git("push", "--quiet", "origin", "HEAD:refs/heads/main")
+    return new
+
+
+def change(github: GitHub, rate: float = 0.7, message: str = "Learn faster") -> str:
+    """Commit another learning rate, which the pipeline turns into another accuracy."""
+    write(github.project, {"params.yaml": f"rate: {rate}\n"})
+    return commit(github.project, message)
+
+
+GREEN = {"run": "success", "publish": "success"}
+RESULTS = {"dvc.lock", "metrics.json", "plots/curve.json"}
+
+
+def assert_green(done: Run) -> None:
+    """Check the set of jobs that ran, and that the report is where it always is."""
+    assert done.jobs == GREEN, done.log
+    assert "accuracy" in done.summary["run"]
+
+
+def test_a_pull_request_gets_one_comment(github: GitHub) -> None:
+    sha = change(github)
+    done = github.pull_request()
+    assert_green(done)
+    assert done.comment["tool"] == "cml"
+    assert done.comment["arguments"] == [
+        *("comment", "update", "--driver=github", "--target=pr/7"),
+        *("--watermark-title=CML report", "--publish=false"),
+    ]
+    assert done.comment["token"] == "ghs_token"
+    assert not done.comment["telemetry"]
+    assert "0.7" in done.comment["text"]
+    assert "python ci/results.py 1" in done.comment["text"]  # how to take the results over
+    assert github.head("refs/heads/change") == sha  # nobody asked for a commit
+    assert github.head("refs/tags") == ""
+
+
+def test_a_pull_request_without_a_change_is_reported_too(github: GitHub) -> None:
+    write(github.project, {"NOTES.md": "Nothing to see.\n"})
+    commit(github.project, "Write a note")
+    done = github.pull_request()
+    assert_green(done)
+    assert "ci/results.py" not in done.comment["text"]
+
+
+def test_a_fork_gets_the_summary_and_the_artifact_but_no_token(github: GitHub) -> None:
+    change(github)
+    done = github.pull_request(fork=True)
+    assert done.jobs == {"run": "success"}, done.log
+    assert "accuracy" in done.summary["run"]
+    assert done.artifact is not None
+    assert done.calls == []
+
+
+def test_the_first_push_is_green(new: GitHub) -> None:
+    done = new.push()
+    assert_green(done)
+    sha = new.project.git("rev-parse", "HEAD")
+    assert done.comment["arguments"] == [
+        *("check", "create", "--driver=github", "--title=CML report"),
+        *("--conclusion=success", f"--head-sha={sha}"),
+    ]
+    assert new.head("refs/tags") == ""
+
+
+def test_a_first_pull_request_waits_for_main_to_have_the_script(github: GitHub) -> None:
+    """The script that has the token is main's own, and here main has none yet."""
+    empty = run(
+        "git", "hash-object", "-t", "tree", "-w", "/dev/null", cwd=github.bare
+    ).stdout.strip()
+    root = github.project.git("commit-tree", empty, "-m", "Before the project")
+    github.project.git("push", "--quiet", "--force", "origin", f"{root}:refs/heads/main")
+    done = github.pull_request()
+    assert_green(done)
+    assert "main has no ci/publish.py yet" in done.log
+    assert done.calls == []
+
+
+def test_a_tag_marks_an_experiment_on_main(github: GitHub) -> None:
+    change(github)
+    reproduce(github.project)
+    sha = commit(github.project, "Take the faster one")
+    done = github.push(variables={"TAG_PREFIX": "exp-"})
+    assert_green(done)
+    assert github.head(f"refs/tags/exp-{sha[:7]}") == sha
+    assert f"tagged `exp-{sha[:7]}`" in done.comment["text"]
+
+
+def test_no_tag_shows_other_results_than_its_own(github: GitHub) -> None:
+    """The commit still holds the metrics of the model before, which the tag would show."""
+    change(github)
+    done = github.push(variables={"TAG_PREFIX": "exp-"})
+    assert_green(done)
+    assert github.head("refs/tags") == ""
+    assert "No tag was set: the results are not in Git" in done.comment["text"]
+
+
+def test_results_are_committed_and_tagged_where_asked(github: GitHub) -> None:
+    sha = change(github)
+    done = github.push(variables={"TAG_PREFIX": "exp-", "COMMIT_RESULTS": "true"})
+    assert_green(done)
+    new = github.head("refs/heads/main")
+    github.project.git("fetch", "--quiet", github.bare, "main")
+    assert github.project.git("rev-parse", f"{new}^") == sha
+    assert github.files(sha, new) == RESULTS
+    assert metrics(github.project, new) == {"accuracy": 0.7}
+    assert github.head(f"refs/tags/exp-{new[:7]}") == new
+    assert "ci/results.py" not in done.comment["text"]
+
+
+def test_results_are_committed_to_a_pull_request(github: GitHub) -> None:
+    sha = change(github)
+    done = github.pull_request(variables={"COMMIT_RESULTS": "true", "TAG_PREFIX": "exp-"})
+    assert_green(done)
+    new = github.head("refs/heads/change")
+    assert github.files(sha, new) == RESULTS
+    assert f"committed to `change` as {new[:7]}" in done.comment["text"]
+    assert github.head("refs/tags") == ""  # an experiment is tagged when it is on main
+
+
+def test_results_come_too_late_for_a_branch_that_moved(github: GitHub) -> None:
+    sha = change(github)
+    write(github.project, {"NOTES.md": "More work.\n"})
+    later = commit(github.project, "Go on")
+    github.project.git("reset", "--quiet", "--hard", sha)
+    done = github.pull_request(moved_to=later, variables={"COMMIT_RESULTS": "true"})
+    assert_green(done)
+    assert github.head("refs/heads/change") == later
+    assert "`change` has moved on" in done.comment["text"]
+
+
+def test_a_protected_branch_gets_a_sentence(github: GitHub) -> None:
+    hook = github.bare / "hooks" / "update"
+    hook.write_text("#!/bin/sh\necho protected branch >&2\n[ $1 != refs/heads/change ]\n")
+    sha = change(github)
+    github.project.git("push", "--quiet", "origin", "HEAD:refs/heads/change")
+    hook.chmod(0o755)
+    done = github.pull_request(variables={"COMMIT_RESULTS": "true"})
+    assert_green(done)
+    assert github.head("refs/heads/change") == sha
+    assert "`change` refuses them" in done.comment["text"]
+
+
+def test_skip_ci_runs_nothing(github: GitHub) -> None:
+    change(github, message="Only words [skip ci]")
+    done = github.push(variables={"TAG_PREFIX": "exp-", "COMMIT_RESULTS": "true"})
+    assert done.jobs == {"run": "success"}, done.log
+    assert done.artifact is None
+    assert done.calls == []
+    assert github.head("refs/tags") == ""
+
+
+@pytest.mark.parametrize("cml", ["missing", "refused"])
+def test_the_report_is_posted_without_cml(github: GitHub, cml: str) -> None:
+    change(github)
+    done = github.pull_request(cml=cml)
+    assert_green(done)
+    assert [call["tool"] for call in done.calls] == ["cml", "gh"][cml == "missing" :]
+    assert done.comment["arguments"] == [
+        *("pr", "comment", "7", "--repo", "acme/proj"),
+        *("--edit-last", "--create-if-none", "--body-file"),
+    ]
+    assert "accuracy" in done.comment["text"]
+
+
+def test_a_refused_comment_leaves_the_summary(github: GitHub) -> None:
+    change(github)
+    done = github.pull_request(cml="refused", gh="refused")
+    assert_green(done)
+    assert "The report was not posted" in done.summary["publish"]
+    assert "403" in done.summary["publish"]
+
+
+def test_a_failing_stage_is_red_and_reported(github: GitHub) -> None:
+    write(github.project, {"tiny.py": "raise SystemExit('no convergence')\n"})
+    sha = commit(github.project, "Break it")
+    done = github.push(variables={"TAG_PREFIX": "exp-", "COMMIT_RESULTS": "true"})
+    assert done.jobs == {"run": "failure", "publish": "success"}, done.log
+    assert "--conclusion=failure" in done.comment["arguments"]
+    assert "train" in done.comment["text"]
+    assert github.head("refs/heads/main") == sha
+    assert github.head("refs/tags") == ""
+
+
+def test_a_worse_model_is_red_and_reported(github: GitHub) -> None:
+    rules = "report: {primary_metric: accuracy, max_regression: 0.05}\n"
+    write(github.project, {"params.yaml": f"rate: 0.3\n{rules}"})
+    commit(github.project, "Learn slower")
+    done = github.pull_request()
+    assert done.jobs == {"run": "failure", "publish": "success"}, done.log
+    assert done.comment["arguments"][:2] == ["comment", "update"]
+    assert "0.3" in done.comment["text"]
+    assert "accuracy" in done.summary["run"]
+
+
+def test_a_project_without_a_lock_is_told_to_commit_one(github: GitHub) -> None:
+    github.project.git("rm", "--quiet", "uv.lock")
+    commit(github.project, "Bake offline")
+    done = github.pull_request()
+    assert_green(done)
+    assert "run 'uv lock' and commit it" in done.summary["run"]
+
+
+def test_the_inputs_of_a_run_by_hand_are_its_variables(github: GitHub) -> None:
+    change(github)
+    github.project.git("push", "--quiet", "origin", "HEAD:refs/heads/main")
+    done = github.dispatch({"repro_targets": "-"}, variables={"REPRO_TARGETS": "train"})
+    assert done.jobs == GREEN, done.log
+    assert "Running stage" not in done.log
+
+
+def test_a_pull_request_cannot_bring_the_script_that_has_the_token(github: GitHub) -> None:
+    write(github.project, {"ci/publish.py": "raise SystemExit('I have the token')\n"})
+    commit(github.project, "Improve the publishing")
+    done = github.pull_request()
+    assert_green(done)
+    assert "I have the token" not in done.log
+    assert "accuracy" in done.comment["text"]
+
+
+@pytest.fixture
+def s3(tmp_path: Path) -> Iterator[Server]:
+    """A bucket, and a user whose keys are in no other place."""
+    with clouds.s3(tmp_path) as server:
+        yield server
+
+
+@pytest.fixture
+def with_secrets(
+    s3: Server, tmp_path: Path, environments: Callable[[str], Path]
+) -> tuple[GitHub, dict[str, str]]:
+    """A repository whose project keeps its data in the bucket, and its secrets."""
+    project = bake_tiny(
+        *(tmp_path / "baked", environments("s3")),
+        remote="s3",
+        remote_url=s3.url,
+        remote_endpoint=s3.endpoint,
+    )
+    project.run("dvc", "--version")
+    return GitHub(project, tmp_path), s3.secrets
+
+
+def places_with(value: str, github: GitHub, done: Run) -> set[str]:
+    """Return where a secret can be read after a run."""
+    assert done.artifact is not None
+    with zipfile.ZipFile(done.artifact) as archive:
+        artifact = b"".join(archive.read(name) for name in archive.namelist()).decode()
+    places = {
+        "log": done.log,
+        "summary": str(done.summary),
+        "artifact": artifact,
+        "comment": str(done.calls),
+        "commits": run("git", "log", "--all", "--patch", "--format=fuller", cwd=github.bare).stdout,
+    }
+    return {place for place, text in places.items() if value in text}
+
+
+def test_secrets_reach_the_storage_and_nothing_else(with_secrets) -> None:
+    github, secrets = with_secrets
+    change(github)
+    done = github.push(secrets=secrets, variables={"COMMIT_RESULTS": "true", "TAG_PREFIX": "exp-"})
+    assert_green(done)
+    assert "pushed" in done.log
+    assert github.head("refs/tags") != ""
+    for value in secrets.values():
+        assert places_with(value, github, done) == set()
+
+
+def test_a_secret_that_leaks_would_be_found(with_secrets) -> None:
+    """The control of the test above: a stage that gives its secrets away."""
+    github, secrets = with_secrets
+    leak = "import os\nkey = os.environ['AWS_SECRET_ACCESS_KEY']\nprint(key)\n"
+    code = (github.project.path / "tiny.py").read_text().replace('"y": 1', '"y": key')
+    write(github.project, {"tiny.py": leak + code})
+    commit(github.project, "Leak")
+    done = github.push(secrets=secrets, variables={"COMMIT_RESULTS": "true"})
+    found = places_with(secrets["AWS_SECRET_ACCESS_KEY"], github, done)
+    assert found >= {"log", "artifact", "commits"}
+
+
+def test_a_missing_secret_is_named(with_secrets) -> None:
+    github, secrets = with_secrets
+    done = github.push(secrets={"AWS_ACCESS_KEY_ID": secrets["AWS_ACCESS_KEY_ID"]})
+    assert done.jobs == {"run": "failure"}, done.log
+    assert "AWS_SECRET_ACCESS_KEY is not set" in done.log
+
+
+def test_a_fork_runs_without_the_secrets(with_secrets) -> None:
+    github, _ = with_secrets
+    github.project.git("push", "--quiet", "origin", "HEAD:refs/heads/main")
+    change(github)
+    done = github.pull_request(fork=True)
+    assert done.jobs == {"run": "success"}, done.log
+    assert "Nothing was pulled or" in done.summary["run"]

@@ -1,0 +1,114 @@
+"""Promise: the generated GitLab pipeline does what it says."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import BakedProject
+from gitlab import GitLab
+from tiny import bake_tiny, commit, metrics, reproduce, write
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def baked(
+    tmp_path_factory: pytest.TempPathFactory, environments: Callable[[str], Path]
+) -> BakedProject:
+    """One project, as its hook leaves it but with a tiny pipeline."""
+    project = bake_tiny(tmp_path_factory.mktemp("baked"), environments("local"), ci="gitlab")
+    project.run("dvc", "--version")  # makes its environment, which all runs share
+    return project
+
+
+@pytest.fixture
+def gitlab(baked: BakedProject, tmp_path: Path) -> GitLab:
+    """A repository with that project, whose pipeline was run and pushed."""
+    clone = baked.clone(tmp_path / "proj")
+    clone.git("remote", "remove", "origin")
+    reproduce(clone)
+    commit(clone, "Run the pipeline")
+    return GitLab(clone, tmp_path)
+
+
+PASSED = {"run": "PASS", "publish": "PASS"}
+
+
+def change(gitlab: GitLab, message: str = "Learn faster") -> str:
+    """Commit another learning rate, which the pipeline turns into another accuracy."""
+    write(gitlab.project, {"params.yaml": "rate: 0.7\n"})
+    return commit(gitlab.project, message)
+
+
+def test_a_merge_request_gets_one_comment(gitlab: GitLab) -> None:
+    sha = change(gitlab)
+    done = gitlab.merge_request()
+    assert done.jobs == PASSED, done.log
+    (call,) = done.calls
+    assert call["arguments"] == [
+        *("comment", "update", "--driver=gitlab", "--target=pr/7"),
+        *("--watermark-title=CML report", "--publish=false"),
+    ]
+    assert call["token"] == "glpat-token"
+    assert not call["telemetry"]
+    assert "0.7" in call["text"]
+    assert "python ci/results.py change" in call["text"]
+    assert gitlab.head("refs/heads/change") == sha
+    assert done.releases == []
+
+
+def test_a_fork_gets_no_comment(gitlab: GitLab) -> None:
+    change(gitlab)
+    done = gitlab.merge_request(fork=True, REPO_TOKEN="")
+    assert done.jobs == {"run": "PASS"}, done.log
+    assert done.calls == []
+
+
+def test_without_a_token_it_says_so(gitlab: GitLab) -> None:
+    change(gitlab)
+    done = gitlab.merge_request(REPO_TOKEN="")
+    assert done.jobs == PASSED, done.log
+    assert "REPO_TOKEN is not set" in done.log
+
+
+def test_a_refused_comment_leaves_the_artifact(gitlab: GitLab) -> None:
+    change(gitlab)
+    done = gitlab.merge_request(CML="refused")
+    assert done.jobs == PASSED, done.log
+    assert "The report was not posted: 403" in done.log
+
+
+def test_results_are_committed_and_released_where_asked(gitlab: GitLab) -> None:
+    sha = change(gitlab)
+    done = gitlab.push(tag_prefix="exp-", commit_results="true")
+    assert done.jobs == PASSED, done.log
+    new = gitlab.head("refs/heads/main")
+    gitlab.project.git("fetch", "--quiet", gitlab.bare, "main")
+    assert gitlab.project.git("rev-parse", f"{new}^") == sha
+    assert gitlab.project.git("diff", "--name-only", sha, new).split() == [
+        *("dvc.lock", "metrics.json", "plots/curve.json"),
+    ]
+    assert metrics(gitlab.project, new) == {"accuracy": 0.7}
+    tag = f"exp-{new[:7]}"
+    assert gitlab.head(f"refs/tags/{tag}") == new
+    (release,) = done.releases
+    assert (release["path"], release["token"]) == ("/api/v4/projects/1/releases", "glpat-token")
+    assert release["tag_name"] == tag
+    assert "0.7" in release["description"]
+
+
+def test_a_push_without_a_prefix_is_not_tagged(gitlab: GitLab) -> None:
+    change(gitlab)
+    done = gitlab.push()
+    assert done.jobs == PASSED, done.log
+    assert gitlab.head("refs/tags") == ""
+    assert done.releases == []
+
+
+def test_a_failing_stage_is_red_and_reported(gitlab: GitLab) -> None:
+    write(gitlab.project, {"tiny.py": "raise SystemExit('no convergence')\n"})
+    sha = commit(gitlab.project, "Break it")
+    done = gitlab.merge_request(commit_results="true")
+    assert done.jobs == {"run": "FAIL", "publish": "PASS"}, done.log
+    assert "no convergence" in done.calls[0]["text"]
+    assert gitlab.head("refs/heads/change") == sha

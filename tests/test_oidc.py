@@ -1,0 +1,190 @@
+"""Promise: with `credentials=oidc` the storage lets CI in, and no key is stored anywhere."""
+
+import json
+import stat
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import boto3
+import pytest
+from act import GitHub
+from answers import REMOTES
+from conftest import TEMPLATE
+from loading import load
+from moto.server import ThreadedMotoServer
+from tiny import bake_tiny
+
+SCRIPT = next((TEMPLATE / "{{cookiecutter.project_slug}}" / "ci").glob("*oidc.py*"))
+ROLE = "arn:aws:iam::123456789012:role/dvc"
+KEYLESS = {name: spec["oidc"] for name, spec in REMOTES.items() if spec["oidc"]}
+
+
+class Issuers:
+    """GitHub's issuer of tokens, and AWS' exchange of them for the credentials of a user."""
+
+    def __init__(self) -> None:
+        """Begin without requests."""
+        self.audiences: list[str] = []
+        self.exchanged: list[dict[str, str]] = []
+
+    def token(self, query: dict[str, list[str]], bearer: str | None) -> dict[str, str]:
+        """Issue one token per request, each of them another."""
+        assert bearer == "bearer request-token"
+        self.audiences += query["audience"]
+        return {"value": f"token-{len(self.audiences)}"}
+
+    def exchange(self, form: dict[str, list[str]]) -> str:
+        """Answer AssumeRoleWithWebIdentity.
+
+        Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
+        """
+        self.exchanged.append({key: values[0] for key, values in form.items()})
+        return (
+            '<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">'
+            "<AssumeRoleWithWebIdentityResult><Credentials>"
+            "<AccessKeyId>ASIAIOSFODNN7EXAMPLE</AccessKeyId>"
+            "<SecretAccessKey>short-lived</SecretAccessKey>"
+            "<SessionToken>session</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration>"
+            "</Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>"
+        )
+
+
+@contextmanager
+def serving(issuers: Issuers) -> Iterator[str]:
+    """Serve the issuers on loopback."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            query = parse_qs(urlsplit(self.path).query)
+            self.answer(json.dumps(issuers.token(query, self.headers["Authorization"])))
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            self.answer(issuers.exchange(parse_qs(body)))
+
+        def answer(self, text: str) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@contextmanager
+def bucket() -> Iterator[str]:
+    """Serve an S3 bucket."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    keys = {"aws_access_key_id": "-", "aws_secret_access_key": "-", "region_name": "us-east-1"}
+    boto3.client("s3", endpoint_url=f"http://{host}:{port}", **keys).create_bucket(Bucket="bucket")
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.mark.slow
+def test_a_run_signs_in_to_s3_by_its_token(
+    tmp_path: Path, environments: Callable[[str], Path]
+) -> None:
+    """Whoever has no keys at all cannot sign a request; only the exchange hands some out."""
+    issuers = Issuers()
+    with bucket() as endpoint, serving(issuers) as url:
+        project = bake_tiny(
+            tmp_path / "baked", environments("s3"), remote="s3", remote_url="s3://bucket/project",
+            remote_endpoint=endpoint, credentials="oidc",
+        )  # fmt: skip
+        project.run("dvc", "--version")
+        github = GitHub(project, tmp_path)
+        secrets = {"AWS_ROLE_ARN": ROLE, "AWS_DEFAULT_REGION": "us-east-1"}
+        without = github.push(secrets=secrets)
+        done = github.push(
+            secrets=secrets,
+            environment={
+                "ACTIONS_ID_TOKEN_REQUEST_URL": f"{url}/token?api-version=2",
+                "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "request-token",
+                "AWS_ENDPOINT_URL_STS": url,
+            },
+        )
+    assert without.jobs["run"] == "failure"
+    assert "Unable to locate credentials" in without.log
+    assert done.jobs == {"run": "success", "publish": "success"}, done.log
+    assert "files pushed" in done.log
+    assert set(issuers.audiences) == {"sts.amazonaws.com"}
+    assert issuers.exchanged
+    for request in issuers.exchanged:
+        assert request["RoleArn"] == ROLE
+        assert request["WebIdentityToken"] == "token-1"
+
+
+@pytest.fixture
+def oidc():
+    """The script, loaded as a module."""
+    return load(SCRIPT)
+
+
+@pytest.mark.parametrize("remote", KEYLESS)
+def test_the_sdk_finds_a_private_token(oidc, remote: str, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("DVC_ID_TOKEN", "gitlab-token")
+    environment = {entry["name"]: f"my-{entry['name']}" for entry in KEYLESS[remote]["variables"]}
+    given = dict(environment)
+    with oidc.signed_in(KEYLESS[remote], environment, tmp_path):
+        added = {name: value for name, value in environment.items() if name not in given}
+        assert set(added) == set(KEYLESS[remote]["environment"])
+        assert (tmp_path / "token").read_text() == "gitlab-token"
+        assert stat.S_IMODE((tmp_path / "token").stat().st_mode) & 0o077 == 0
+        if KEYLESS[remote]["config"]:
+            config = json.loads(Path(added["GOOGLE_APPLICATION_CREDENTIALS"]).read_text())
+            assert config["type"] == "external_account"
+            assert Path(config["credential_source"]["file"]).read_text() == "gitlab-token"
+            assert config["audience"] == "//iam.googleapis.com/my-GCP_WORKLOAD_IDENTITY_PROVIDER"
+            assert "my-GCP_SERVICE_ACCOUNT" in config["service_account_impersonation_url"]
+        else:
+            assert str(tmp_path / "token") in added.values()
+
+
+def test_the_token_stays_fresh(oidc, tmp_path: Path, monkeypatch) -> None:
+    """GitHub's is valid for five minutes, and training may take hours before the push."""
+    monkeypatch.setattr(oidc, "RENEWAL", 0.05)
+    monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "request-token")
+    renewed = threading.Event()
+    issuers = Issuers()
+    with serving(issuers) as url:
+        monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_URL", f"{url}/token?api-version=2")
+        with oidc.signed_in(KEYLESS["s3"], {}, tmp_path):
+            first = (tmp_path / "token").read_text()
+            for _ in range(200):
+                if (tmp_path / "token").read_text() != first:
+                    renewed.set()
+                    break
+                renewed.wait(0.05)
+    assert first == "token-1"
+    assert renewed.is_set()
+
+
+def test_at_home_nothing_changes(oidc, tmp_path: Path, monkeypatch) -> None:
+    for name in ("DVC_ID_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_URL"):
+        monkeypatch.delenv(name, raising=False)
+    environment: dict[str, str] = {}
+    with oidc.signed_in(KEYLESS["s3"], environment, tmp_path):
+        assert environment == {}
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_a_refused_token_is_one_sentence(oidc, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_URL", "http://127.0.0.1:9/token?a=b")
+    with (
+        pytest.raises(ValueError, match="GitHub gave no identity token"),
+        oidc.signed_in(KEYLESS["s3"], {}, tmp_path),
+    ):
+        pass

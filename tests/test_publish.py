@@ -1,0 +1,242 @@
+"""Promise: what a run left behind is data: whatever it planted, only results reach Git."""
+
+import io
+import os
+import stat
+import sys
+import zipfile
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from conftest import TEMPLATE, run
+from loading import load
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="every provider publishes on Linux")
+SCRIPT = TEMPLATE / "{{cookiecutter.project_slug}}" / "ci" / "publish.py"
+GOOD = {
+    "report.md": b"# Report\n",
+    "dvc.lock": b"schema: '2.0'\n",
+    "metrics.json": b"{}\n",
+    "plots/a b.json": b"[]\n",
+    "plots/deep/roc.csv": b"x,y\n",
+}
+PLANTED = (
+    ".github/workflows/evil.yml",
+    ".gitlab-ci.yml",
+    "../outside",
+    "/absolute",
+    "ci/run.py",
+    "plots/../ci/run.py",
+    "plots/../../outside",
+    "plots/.git/config",
+    "plots/./dvc.lock",
+    "plots//etc",
+    "plots\\..\\ci\\run.py",
+    "plots/new\nline",
+    "Metrics.json",
+    "metrics.json/x",
+    "dvc.lock.sh",
+    "uv.lock",
+)
+
+
+@pytest.fixture(scope="module")
+def publish() -> ModuleType:
+    """The script, loaded as a module."""
+    return load(SCRIPT)
+
+
+def zipped(path: Path, files: dict[str, bytes], links: dict[str, str] | None = None) -> Path:
+    """Make a zip file of regular files and of symbolic links {name: target}."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(zipfile.ZipInfo(name), data)
+        for name, target in (links or {}).items():
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = (stat.S_IFLNK | 0o777) << 16
+            archive.writestr(entry, target)
+    return path
+
+
+def test_only_known_names_are_read(publish: ModuleType, tmp_path: Path) -> None:
+    planted = dict.fromkeys(PLANTED, b"evil")
+    assert publish.read_results(zipped(tmp_path / "a.zip", GOOD | planted)) == GOOD
+
+
+def test_links_are_not_read(publish: ModuleType, tmp_path: Path) -> None:
+    links = {
+        "dvc.lock": "/etc/passwd",
+        "plots/link.json": "../.git/config",
+        "report.md": "/etc/passwd",
+    }
+    assert publish.read_results(zipped(tmp_path / "a.zip", {}, links)) == {}
+    folder = tmp_path / "folder"
+    (folder / "plots").mkdir(parents=True)
+    for name, target in links.items():
+        (folder / name).symlink_to(target)
+    (folder / "plots" / "roc.csv").write_bytes(b"x,y\n")
+    assert publish.read_results(folder) == {"plots/roc.csv": b"x,y\n"}
+
+
+@pytest.mark.parametrize("name", ["plots", "plots/deep"])
+def test_folders_behind_links_are_not_read(publish: ModuleType, tmp_path: Path, name: str) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "secret.json").write_bytes(b"secret")
+    link = tmp_path / "folder" / name
+    link.parent.mkdir(parents=True)
+    link.symlink_to(outside, target_is_directory=True)
+    assert publish.read_results(tmp_path / "folder") == {}
+
+
+def test_a_folder_is_read_like_its_zip(publish: ModuleType, tmp_path: Path) -> None:
+    for name, data in (GOOD | {"ci/run.py": b"evil", "uv.lock": b"evil"}).items():
+        path = tmp_path / "folder" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    assert publish.read_results(tmp_path / "folder") == GOOD
+
+
+@pytest.mark.parametrize("what", ["one file too large", "too many files", "no zip file"])
+def test_what_is_too_much_is_refused(publish: ModuleType, tmp_path: Path, what: str) -> None:
+    path = tmp_path / "a.zip"
+    if what == "one file too large":  # a megabyte of zeros is a kilobyte in a zip file
+        zipped(path, GOOD | {"plots/bomb.json": bytes(publish.MAX_FILE + 1)})
+    elif what == "too many files":
+        zipped(path, {f"plots/{number}.json": b"" for number in range(publish.MAX_FILES + 1)})
+    else:
+        path.write_bytes(b"PK no")
+    with pytest.raises(publish.Refused, match="artifact of the run"):
+        publish.read_results(path)
+
+
+def test_a_zip_that_lies_about_its_sizes_is_refused(publish: ModuleType, tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("metrics.json", bytes(publish.MAX_FILE + 1))
+    lying = buffer.getvalue().replace((publish.MAX_FILE + 1).to_bytes(4, "little"), b"\x05\0\0\0")
+    (tmp_path / "a.zip").write_bytes(lying)
+    with pytest.raises(publish.Refused, match="artifact of the run"):
+        publish.read_results(tmp_path / "a.zip")
+
+
+def test_nothing_planted_reaches_git(tmp_path: Path) -> None:
+    """The whole script, on a repository in which a result's name is a link to a workflow."""
+    remote, clone = tmp_path / "remote.git", tmp_path / "clone"
+    run("git", "init", "--quiet", "--bare", "--initial-branch=main", remote, cwd=tmp_path)
+    run("git", "clone", "--quiet", remote, clone, cwd=tmp_path)
+    (clone / ".github").mkdir()
+    (clone / ".github" / "ci.yml").write_text("good\n")
+    (clone / "metrics.json").symlink_to(".github/ci.yml")
+    for command in (["add", "--all"], ["commit", "--quiet", "--message", "x"], ["push", "--quiet"]):
+        run("git", *command, cwd=clone)
+    commit = run("git", "rev-parse", "HEAD", cwd=clone).stdout.strip()
+    results = zipped(
+        tmp_path / "a.zip",
+        GOOD | {"../outside": b"evil", ".github/workflows/evil.yml": b"evil"},
+        {"plots/link.json": "/etc/passwd"},
+    )
+    environment = {
+        "provider": "github", "commit": commit, "branch": "main", "default_branch": "main",
+        "outcome": "success", "commit_results": "true", "run_url": "https://ci.example.com/1",
+    }  # fmt: skip
+    before = {
+        path: path.read_bytes()
+        for path in clone.rglob("*")
+        if path.is_file() and ".git/" not in str(path)
+    }
+    done = run(sys.executable, SCRIPT, results, cwd=clone, env=os.environ | environment)
+    assert "committed to `main`" in done.stdout
+    listed = run("git", "ls-tree", "-r", "main", cwd=remote).stdout.splitlines()
+    tree = {line.split("\t")[1].strip('"'): line.split()[0] for line in listed}
+    assert tree == dict.fromkeys([*(set(GOOD) - {"report.md"}), ".github/ci.yml"], "100644")
+    assert run("git", "show", "main:.github/ci.yml", cwd=remote).stdout == "good\n"
+    after = {
+        path: path.read_bytes()
+        for path in clone.rglob("*")
+        if path.is_file() and ".git/" not in str(path)
+    }
+    assert after == before  # no work tree was written
+    assert not (tmp_path / "outside").exists()
+
+
+def test_a_long_report_is_cut_to_what_a_comment_may_be(publish: ModuleType, monkeypatch) -> None:
+    monkeypatch.setenv("run_url", "https://ci.example.com/1")
+    text = publish.shortened("# Report\n```\n" + "long line\n" * 20_000, ["A note."])
+    assert len(text) <= publish.MAX_COMMENT + 10
+    assert "see https://ci.example.com/1" in text
+    assert text.endswith("> A note.\n")
+    assert text.count("```") == 2  # the block that was cut is closed
+
+
+def test_the_script_runs_on_the_python_of_cmls_image() -> None:
+    """It is Python 3.8, which this machine need not have."""
+    run("vermin", "--quiet", "--no-tips", "--target=3.8-", SCRIPT, cwd=TEMPLATE)
+
+
+def test_the_token_is_in_no_argument(publish: ModuleType, monkeypatch, tmp_path: Path) -> None:
+    """Other processes can see the arguments of a command; its environment they cannot."""
+    monkeypatch.setenv("provider", "github")
+    monkeypatch.setenv("repo_token", "marked-token")
+    seen = tmp_path / "seen"
+    git = tmp_path / "git"
+    git.write_text(
+        f'#!/bin/sh\necho "$@" >> {seen}\nexec env PATH="{os.environ["PATH"]}" git "$@"\n'
+    )
+    git.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    run("git", "init", "--quiet", ".", cwd=tmp_path)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(publish.Refused):
+        publish.push("0" * 40, "refs/heads/main")
+    assert "push" in seen.read_text()
+    assert "marked-token" not in seen.read_text()
+    helper = publish.command("git", "-c", *credential(publish, monkeypatch), "credential", "fill",
+                             data=b"protocol=https\nhost=github.com\n\n",
+                             repo_token="marked-token")  # fmt: skip
+    assert "password=marked-token" in helper  # the control: Git does get it
+
+
+def credential(publish: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the setting by which the script hands the token to Git."""
+    asked: list[str] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(publish, "command", lambda *words, **_: asked.extend(words))
+        publish.git_remote("fetch")
+    return [word for word in asked if word.startswith("credential.helper=!")]
+
+
+@pytest.mark.parametrize("source", ["zip", "gh"])
+def test_results_are_taken_home_by_one_command(render, tmp_path: Path, source: str) -> None:
+    """The command that the report shows."""
+    project = render().path
+    results = zipped(tmp_path / "a.zip", GOOD | {"../outside": b"evil", "train.py": b"evil"})
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    gh = f"""#!{sys.executable}
+import sys, zipfile
+assert sys.argv[1:5] == ["run", "download", "123", "--name"], sys.argv
+zipfile.ZipFile({str(results)!r}).extractall(sys.argv[-1])
+"""
+    (tools / "gh").write_text(gh)
+    (tools / "gh").chmod(0o755)
+    before = (project / "train.py").read_bytes()
+    run(
+        sys.executable, "ci/results.py", "123" if source == "gh" else results, cwd=project,
+        env=os.environ | {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"},
+    )  # fmt: skip
+    for name in set(GOOD) - {"report.md"}:
+        assert (project / name).read_bytes() == GOOD[name]
+    assert not (project / "report.md").exists()
+    assert not (tmp_path / "outside").exists()
+    assert (project / "train.py").read_bytes() == before
+
+
+def test_results_that_cannot_be_fetched_are_one_sentence(render, tmp_path: Path) -> None:
+    done = run(
+        sys.executable, "ci/results.py", "123", cwd=render().path, check=False,
+        env={"PATH": str(tmp_path)},
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert done.stderr == "The results of 123 could not be fetched: gh was not found\n"

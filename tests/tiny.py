@@ -1,0 +1,80 @@
+"""A project whose pipeline takes a moment, for the tests in which machine learning is not the point."""
+
+import json
+import textwrap
+from pathlib import Path
+
+from conftest import TEMPLATE, BakedProject, run
+from cookiecutter.main import cookiecutter
+
+FILES = {
+    "params.yaml": "rate: 0.5\n",
+    "tiny.py": """
+        import json
+        from pathlib import Path
+
+        rate = float(Path("params.yaml").read_text().split()[1])
+        for folder in ("models", "plots"):
+            Path(folder).mkdir(exist_ok=True)
+        Path("models/model.txt").write_text(f"model {rate}")
+        Path("plots/curve.json").write_text(json.dumps([{"x": 0, "y": rate}, {"x": 1, "y": 1}]))
+        Path("metrics.json").write_text(json.dumps({"accuracy": rate}))
+        """,
+    "dvc.yaml": """
+        stages:
+          train:
+            cmd: python tiny.py
+            deps: [tiny.py]
+            params: [rate]
+            outs: [models/model.txt]
+            metrics:
+              - metrics.json: {cache: false}
+            plots:
+              - plots/curve.json: {cache: false, x: x, y: y}
+        """,
+}
+
+
+def bake_tiny(folder: Path, environment: Path, **answers: str) -> BakedProject:
+    """Bake a project with its hooks, and put the tiny pipeline in the place of its own."""
+    path = cookiecutter(
+        str(TEMPLATE), no_input=True, extra_context=answers, output_dir=str(folder),
+        default_config=True,
+    )  # fmt: skip
+    project = BakedProject(Path(path), environment)
+    write(project, FILES)
+    commit(project, "Make the pipeline tiny")
+    return project
+
+
+def write(project: BakedProject, files: dict[str, str]) -> None:
+    """Write files of the project, dedented."""
+    for name, text in files.items():
+        path = project.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text).lstrip(), encoding="utf-8")
+
+
+def commit(project: BakedProject, message: str) -> str:
+    """Commit everything and return the sha."""
+    project.git("add", "--all")
+    project.git("commit", "--quiet", "--message", message)
+    return project.git("rev-parse", "HEAD")
+
+
+def reproduce(project: BakedProject) -> None:
+    """Run the pipeline at home."""
+    project.run("dvc", "repro", "--quiet")
+
+
+def bare(project: BakedProject, path: Path) -> Path:
+    """Make the bare repository that plays the provider's, and the project's `origin`."""
+    run("git", "clone", "--quiet", "--bare", project.path, path, cwd=path.parent)
+    run("git", "config", "uploadpack.allowAnySHA1InWant", "true", cwd=path)
+    return path
+
+
+def metrics(project: BakedProject, revision: str) -> dict[str, float]:
+    """Return the metrics that a commit holds."""
+    values: dict[str, float] = json.loads(project.git("show", f"{revision}:metrics.json"))
+    return values
