@@ -209,12 +209,16 @@ def test_an_overloaded_server_is_asked_again(
     with SERVERS[remote](tmp_path / "server") as real, overloaded(real) as (server, statuses):
         project = bake(**answers_for(remote, server))
         (project.path / "dvc.yaml").unlink()
-        made = add_files(project, 1)
+        (project.path / "data" / "a b.bin").write_bytes(
+            b"one file, for who waits long between attempts"
+        )
+        project.run("dvc", "add", "--quiet", "data/a b.bin")
+        made = checksums(project.path)
         for command in ("push", "pull"):
             if dvc(project, server, command, check=False).returncode:
                 dvc(project, server, command)
             forget(project) if command == "push" else None
-        assert statuses.count(503) > 2
+        assert statuses.count(503) > 0
         assert checksums(project.path) == made
 
 
