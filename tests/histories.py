@@ -202,7 +202,7 @@ def copy_scripts(root: Path, remote: str) -> None:
     shutil.copytree(CI, root / "ci", ignore=shutil.ignore_patterns("*.json", "__pycache__"))
     names = SECRETS if remote == "s3" else ()
     secrets = [{"name": name, "required": True, "via": "env", "option": None} for name in names]
-    spec = {"remote": remote, "secrets": secrets, "credentials": "secrets"}
+    spec = {"remote": remote, "secrets": secrets, "oidc": None}
     (root / "ci" / "remote.json").write_text(json.dumps(spec))
 
 
