@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from cookiecutter.main import cookiecutter
+from histories import Project, new_project
 
 TEMPLATE = Path(__file__).parents[1]
 
@@ -143,3 +144,18 @@ def path_without(tmp_path: Path) -> Callable[..., str]:
         return str(folder)
 
     return path_without
+
+
+@pytest.fixture(scope="session")
+def project_once(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Return a project whose small pipeline was run once, made once."""
+    project = new_project(tmp_path_factory.mktemp("once") / "project")
+    project.dvc("repro")
+    project.commit("Run the pipeline")
+    return project
+
+
+@pytest.fixture
+def project(project_once: Project, tmp_path: Path) -> Project:
+    """Return a project whose small pipeline was run once, in a state of its own."""
+    return project_once.copy(tmp_path / "project")

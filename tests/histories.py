@@ -122,6 +122,12 @@ class Project:
         self.env = environment(root.parent / f"{root.name}-home", **variables)
         self.env["STAGES_LOG"] = str(self.stages_log)
 
+    def copy(self, root: Path) -> "Project":
+        """Return the same project in another folder, in a state of its own."""
+        copied = Project(root)
+        shutil.copytree(self.root, root, symlinks=True)
+        return copied
+
     def run(
         self, *command: str, check: bool = True, **variables: str
     ) -> subprocess.CompletedProcess[str]:

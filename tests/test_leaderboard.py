@@ -7,7 +7,6 @@ import math
 import re
 import shutil
 import time
-from pathlib import Path
 from typing import Any
 
 import histories
@@ -19,23 +18,6 @@ from test_report import report, tables
 
 README = TEMPLATE / "{{cookiecutter.project_slug}}" / "README.md"
 RULES = {"primary_metric": "accuracy", "direction": "maximize", "max_regression": None}
-
-
-@pytest.fixture(scope="module")
-def project_once(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project whose pipeline was run once, made once."""
-    project = histories.new_project(tmp_path_factory.mktemp("once") / "project")
-    project.dvc("repro")
-    project.commit("Run the pipeline")
-    return project
-
-
-@pytest.fixture
-def project(project_once: Project, tmp_path: Path) -> Project:
-    """A project whose pipeline was run once, in a state of its own."""
-    copy = Project(tmp_path / "project")
-    shutil.copytree(project_once.root, copy.root, symlinks=True)
-    return copy
 
 
 def board(project: Project, *flags: str) -> list[dict[str, Any]]:

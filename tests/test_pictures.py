@@ -4,7 +4,6 @@ import csv
 import html
 import json
 import re
-import shutil
 import struct
 from collections import Counter
 from pathlib import Path
@@ -72,9 +71,7 @@ def drawn_once(tmp_path_factory: pytest.TempPathFactory) -> Project:
 @pytest.fixture
 def drawn(drawn_once: Project, tmp_path: Path) -> Project:
     """The same project, in a state of its own."""
-    copy = Project(tmp_path / "project")
-    shutil.copytree(drawn_once.root, copy.root, symlinks=True)
-    return copy
+    return drawn_once.copy(tmp_path / "project")
 
 
 def mermaid_blocks(markdown: str) -> list[str]:

@@ -5,7 +5,6 @@ import importlib.util
 import json
 import math
 import re
-import shutil
 import sys
 import time
 from pathlib import Path
@@ -73,23 +72,6 @@ def tables(report: str) -> dict[str, list[list[str]]]:
             text = "".join(child.content for child in token.children or [])
             found[heading][-1].append(text.replace("\u2060", ""))
     return {name: [row for row in rows if row] for name, rows in found.items()}
-
-
-@pytest.fixture(scope="module")
-def project_once(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project whose pipeline was run once, made once."""
-    project = histories.new_project(tmp_path_factory.mktemp("once") / "project")
-    project.dvc("repro")
-    project.commit("Run the pipeline")
-    return project
-
-
-@pytest.fixture
-def project(project_once: Project, tmp_path: Path) -> Project:
-    """A project whose pipeline was run once, in a state of its own."""
-    copy = Project(tmp_path / "project")
-    shutil.copytree(project_once.root, copy.root, symlinks=True)
-    return copy
 
 
 def report(project: Project, *flags: str, **variables: str) -> str:

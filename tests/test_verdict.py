@@ -2,8 +2,6 @@
 
 import json
 import math
-import shutil
-from pathlib import Path
 from typing import Any
 
 import histories
@@ -14,23 +12,6 @@ from test_report import report, tables
 
 RULES = {"primary_metric": "accuracy", "direction": "maximize", "max_regression": 0.1}
 CV = {"metric": "accuracy", "mean": 0.8, "std": 0.03, "folds": 5}
-
-
-@pytest.fixture(scope="module")
-def project_once(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project whose pipeline was run once, made once."""
-    project = histories.new_project(tmp_path_factory.mktemp("once") / "project")
-    project.dvc("repro")
-    project.commit("Run the pipeline")
-    return project
-
-
-@pytest.fixture
-def project(project_once: Project, tmp_path: Path) -> Project:
-    """A project whose pipeline was run once, in a state of its own."""
-    copy = Project(tmp_path / "project")
-    shutil.copytree(project_once.root, copy.root, symlinks=True)
-    return copy
 
 
 def set_rules(project: Project, **rules: Any) -> None:

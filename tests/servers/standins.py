@@ -317,6 +317,6 @@ def webhdfs(_folder: Path) -> Iterator[Server]:
 
 @contextmanager
 def hdfs(_folder: Path) -> Iterator[Server]:
-    """Yield an address without a server: HDFS needs Java and Hadoop, which no registry here has."""
+    """Yield an address without a server: HDFS needs Java and Hadoop, which these tests cannot install."""
     port = free_port()
     yield Server(url=f"hdfs://ada@127.0.0.1:{port}/project", port=port)
