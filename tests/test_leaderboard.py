@@ -237,6 +237,21 @@ def test_the_documented_sweep(project: Project) -> None:
 
 
 @pytest.mark.slow
+def test_an_experiment_outlives_its_branch(project: Project) -> None:
+    """The branch that it began from is deleted; the experiment is shown and can be promoted."""
+    attempt(project, "doomed", 0.7, rate=0.7)
+    base = project.git("rev-parse", "doomed")
+    tried = attempt(project, "tried", 0.95, rate=0.95)
+    project.git("update-ref", f"refs/exps/{base[:2]}/{base[2:]}/lucky-find", tried)
+    project.git("branch", "--quiet", "-D", "doomed", "tried")
+    project.git("gc", "--quiet", "--prune=now")
+    assert [row["names"] for row in board(project)] == [["lucky-find"], ["main"]]
+    done = project.script("leaderboard", "promote", "lucky-find", "kept")
+    assert done.returncode == 0, done.stderr
+    assert project.git("rev-parse", "kept") == tried
+
+
+@pytest.mark.slow
 def test_promote_refuses_in_a_sentence(project: Project) -> None:
     sha = attempt(project, "idea", 0.8)
     project.git("tag", "main-too", "main")

@@ -156,7 +156,7 @@ def test_a_failed_stage_is_named_with_the_end_of_its_log(laptop: Project) -> Non
     done = laptop.script("run")
     assert done.returncode == 3, done.stdout + done.stderr
     assert "$ dvc push --run-cache" in done.stdout
-    assert "### ❌ Stage `train` failed" in laptop.report
+    assert laptop.report.startswith("## ❌ Stage `train` failed")
     assert "no `convergence`" in laptop.report
     assert "line 499" in laptop.report
     assert "line 12\n" not in laptop.report
@@ -391,7 +391,7 @@ def test_killed_while_reporting(laptop: Project) -> None:
                 break
     assert not (laptop.root / "report.md").exists()
     assert laptop.script("run").returncode == 0
-    assert laptop.report.startswith("## Run report")
+    assert laptop.report.startswith("## ⚪ Unchanged")
 
 
 @pytest.mark.slow
