@@ -103,12 +103,12 @@ def from_zip(path: Path) -> dict[str, bytes]:
 
 def from_folder(folder: Path) -> dict[str, bytes]:
     """Read the wanted regular files of a folder, none of them through a link."""
-    files = {}
+    files: dict[str, bytes] = {}
     plots = folder / "plots"
     inside = sorted(plots.rglob("*")) if not plots.is_symlink() else []
     for path in [folder / REPORT, folder / "dvc.lock", folder / "metrics.json", *inside]:
         name = path.relative_to(folder).as_posix()
-        linked = any((folder / part).is_symlink() for part in [name, *Path(name).parents])
+        linked = any((folder / part).is_symlink() for part in [Path(name), *Path(name).parents])
         if wanted(name) and path.is_file() and not linked and len(files) <= MAX_FILES:
             with path.open("rb") as stream:
                 files[name] = stream.read(MAX_FILE + 1)
@@ -251,8 +251,8 @@ def check(body: Path) -> str:
 
 def cml(*words: str) -> None:
     """Run CML without its telemetry, which also costs seconds where it has no network."""
-    settings = {"REPO_TOKEN": token(), "ITERATIVE_DO_NOT_TRACK": "1"}
-    command("cml", *words[:2], f"--driver={variable('provider')}", *words[2:], **settings)
+    words = (*words[:2], f"--driver={variable('provider')}", *words[2:])
+    command("cml", *words, REPO_TOKEN=token(), ITERATIVE_DO_NOT_TRACK="1")
 
 
 def release(tag: str, report: str) -> None:
