@@ -76,6 +76,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         for name in ("DVC_SITE_CACHE_DIR", "DVC_GLOBAL_CONFIG_DIR", "DVC_SYSTEM_CONFIG_DIR"):
             patch.setenv(name, str(folder / name.lower()))
         patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+        patch.setenv("MYPY_CACHE_DIR", str(folder / "mypy"))  # libraries are analysed only once
         patch.setenv("UV_PYTHON", sys.executable)
         (folder / ".gitconfig").write_text("[user]\nname = Ada\nemail = ada@example.com\n")
         yield folder
