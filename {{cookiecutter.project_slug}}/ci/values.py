@@ -41,7 +41,7 @@ def shown(value: Any, style: Style) -> str:
     return f"{value:.2g}" if vanished else written
 
 
-def is_nan(value: float) -> bool:
+def is_nan(value: object) -> bool:
     """Tell whether it is NaN; an integer, which may be too large for a float, never is."""
     return isinstance(value, float) and math.isnan(value)
 
