@@ -119,11 +119,7 @@ class BaselineError(ValueError):
 def git(*arguments: str) -> str:
     """Return what a Git command prints, or an empty string where it fails."""
     done = subprocess.run(
-        ["git", *arguments],
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        check=False,
+        ["git", *arguments], capture_output=True, encoding="utf-8", errors="replace", check=False
     )
     return done.stdout.strip() if done.returncode == 0 else ""
 
@@ -186,11 +182,7 @@ def find_baseline(revision: str) -> tuple[str, str]:
         if sha := commit(name):
             return name, sha
     known = git(
-        "for-each-ref",
-        "--format=%(refname:short)",
-        "--count=5",
-        "refs/heads",
-        "refs/remotes",
+        "for-each-ref", "--format=%(refname:short)", "--count=5", "refs/heads", "refs/remotes"
     )
     fetch = how_to_fetch(revision).replace("`", "'")
     raise BaselineError(
@@ -217,10 +209,7 @@ def relative(repo: Repo, path: str) -> str:
 def metrics_files(repo: Repo) -> dict[str, DvcOutput | None]:
     """Map the metrics files of the current revision to the stage outputs that they are."""
     found: dict[str, DvcOutput | None] = {out.fs_path: out for out in repo.index.metrics}
-    for (
-        dvc_file,
-        paths,
-    ) in repo.index._metrics.items():  # `metrics:` at the top of a dvc.yaml
+    for dvc_file, paths in repo.index._metrics.items():  # `metrics:` at the top of a dvc.yaml
         for path in paths:
             found.setdefault(repo.fs.normpath(repo.fs.join(repo.fs.parent(dvc_file), path)), None)
     return found
@@ -427,12 +416,7 @@ def changed_results(repo: Repo) -> list[str]:
 
 def branch() -> str:
     """Return the name of the checked-out branch; CI checks out a commit and knows the name."""
-    variables = (
-        "GITHUB_HEAD_REF",
-        "GITHUB_REF_NAME",
-        "CI_COMMIT_REF_NAME",
-        "BITBUCKET_BRANCH",
-    )
+    variables = ("GITHUB_HEAD_REF", "GITHUB_REF_NAME", "CI_COMMIT_REF_NAME", "BITBUCKET_BRANCH")
     named = [os.environ[name] for name in variables if os.environ.get(name)]
     return git("symbolic-ref", "--short", "--quiet", "HEAD") or next(iter(named), "detached HEAD")
 

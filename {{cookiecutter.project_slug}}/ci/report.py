@@ -20,16 +20,7 @@ import page
 import pictures
 import settings
 import verdict
-from comparison import (
-    ABSENT,
-    Comparison,
-    Output,
-    Snapshot,
-    Value,
-    compare,
-    direction,
-    is_number,
-)
+from comparison import ABSENT, Comparison, Output, Snapshot, Value, compare, direction, is_number
 from dvc.exceptions import DvcException
 from experiments import at_commit
 from markup import block, code, folded, table
@@ -42,14 +33,7 @@ REPORT = Path("report.md")
 PAGE = Path("report.html")
 PICTURES = Path("report-pictures")
 LONGEST = 65_000  # characters; GitHub refuses a comment of more than 65,536
-ROW_LIMITS = (
-    400,
-    200,
-    100,
-    50,
-    20,
-    5,
-)  # tried in turn until the report is short enough
+ROW_LIMITS = (400, 200, 100, 50, 20, 5)  # tried in turn until the report is short enough
 BOARD_ROWS = 10  # of the leaderboard
 MOST_PLOTS = 6  # in the comment; the page has all
 VISIBLE_ROWS = 25  # the rest of a longer table is folded
@@ -182,11 +166,7 @@ def output_row(old: Output | None, new: Output | None) -> list[str]:
     path = " → ".join(dict.fromkeys(code(side.path) for side in sides))
     files = [f"{side.files or 1:,}" for side in sides]
     sizes = [size(side.size) for side in sides]
-    return [
-        path,
-        kind,
-        *(" → ".join(dict.fromkeys(column)) for column in (files, sizes)),
-    ]
+    return [path, kind, *(" → ".join(dict.fromkeys(column)) for column in (files, sizes))]
 
 
 def data(comparison: Comparison, style: Style) -> str:

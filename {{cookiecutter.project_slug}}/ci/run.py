@@ -289,10 +289,7 @@ def write_report(session: Session) -> int:
     try:
         verdict = report.write(session.settings, session.run)
     except (DvcException, OSError, ValueError) as error:
-        print(
-            f"run.py: the report could not be written: {one_line(error)}",
-            file=sys.stderr,
-        )
+        print(f"run.py: the report could not be written: {one_line(error)}", file=sys.stderr)
         return 5
     print(f"Wrote {report.REPORT}, {report.PAGE} and {report.PICTURES}/", flush=True)
     print(verdict.headline.replace("`", ""), flush=True)
@@ -338,10 +335,7 @@ def main(arguments: list[str] | None = None) -> int:
             check(chosen)
             return run(chosen)
     except Timeout:
-        print(
-            "run.py: another run is going on in this checkout; wait for it.",
-            file=sys.stderr,
-        )
+        print("run.py: another run is going on in this checkout; wait for it.", file=sys.stderr)
         return 7
     except (ValueError, DvcException) as error:
         hint = " ('git checkout dvc.lock' restores it)" if "'dvc.lock'" in str(error) else ""

@@ -85,9 +85,7 @@ VARIABLES = {
         "revision to compare with: a branch, HEAD~1, a tag, a sha (empty: origin's default branch)",
     ),
     "repro_targets": Variable(
-        "",
-        "comma-separated stages to reproduce (empty: all); '-' reproduces nothing",
-        names,
+        "", "comma-separated stages to reproduce (empty: all); '-' reproduces nothing", names
     ),
     "metrics_diff_targets": Variable(
         "", "comma-separated metrics files to report (empty: all)", names
@@ -113,9 +111,7 @@ VARIABLES = {
         yes_or_no,
     ),
     "time_limit": Variable(
-        "300",
-        "seconds to wait for a remote that does nothing before giving it up",
-        seconds,
+        "300", "seconds to wait for a remote that does nothing before giving it up", seconds
     ),
     "apply_command": Variable(
         "",
