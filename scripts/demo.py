@@ -77,7 +77,7 @@ def main() -> None:
     step("git", "commit", "--all", "--quiet", "--message", "Try a random forest")
     step("uv", "run", "python", "ci/run.py", "--baseline", "main")
     step("git", "commit", "--all", "--quiet", "--message", "Record the second model")
-    print("\nDone. Six files worth opening:\n")
+    print("\nDone. Five files worth opening:\n")
     for name, why in OPEN_THESE.items():
         print(f"  {PROJECT / name}\n      {why}")
 

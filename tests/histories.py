@@ -208,7 +208,8 @@ def copy_scripts(root: Path, remote: str) -> None:
     shutil.copytree(CI, root / "ci", ignore=shutil.ignore_patterns("*.json", "__pycache__"))
     names = SECRETS if remote == "s3" else ()
     secrets = [{"name": name, "required": True, "via": "env", "option": None} for name in names]
-    spec = {"remote": remote, "secrets": secrets, "oidc": None}
+    token = {"name": "REPO_TOKEN", "required": True, "via": "env", "option": None}
+    spec = {"remote": remote, "secrets": secrets, "oidc": None, "ci": {"secrets": [token]}}
     (root / "ci" / "remote.json").write_text(json.dumps(spec))
 
 

@@ -14,6 +14,14 @@ RULES = {"primary_metric": "accuracy", "direction": "maximize", "max_regression"
 CV = {"metric": "accuracy", "mean": 0.8, "std": 0.03, "folds": 5}
 
 
+def test_numbers_of_other_parameters_get_no_verdict(project: Project) -> None:
+    """A parameter was turned and nothing run: the metrics that lie there are not its own."""
+    project.write("params.yaml", {"prepare": {"times": 2}, "train": {"rate": 0.25}})
+    text = report(project, "--baseline", "HEAD")
+    assert text.startswith("## ❔ Not run since `train.rate` changed")
+    assert [row for row in tables(text)["Leaderboard"] if "this run" in row[1]][0][2] == "–"
+
+
 def set_rules(project: Project, **rules: Any) -> None:
     """Add the block `report` to the parameters."""
     params = json.loads((project.root / "params.yaml").read_text())

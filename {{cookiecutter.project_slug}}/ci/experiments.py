@@ -12,6 +12,7 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Self
 
 import yaml
@@ -65,9 +66,11 @@ class Experiment:
 
 
 class Objects:
-    """The files of any commit, read by one Git process."""
+    """The files of any commit, read by one Git process, and of the checkout (the sha "")."""
 
     def __init__(self) -> None:
+        listed = git("ls-files", "-z", "--cached", "--others", "--exclude-standard")
+        self.checkout = set(listed.split("\0"))  # without the data, which Git ignores
         self.parsed: dict[tuple[str, str], Any] = {}
         self.checksums: dict[str, str] = {}
 
@@ -83,6 +86,9 @@ class Objects:
     def read(self, sha: str, path: str) -> tuple[str, bytes]:
         """Return the id and the content of a file, both empty where the commit has no such file."""
         assert self.git.stdin and self.git.stdout
+        if not sha:
+            here = path in self.checkout and Path(path).is_file()
+            return (f"here:{path}", Path(path).read_bytes()) if here else ("", b"")
         if "\n" in path:
             return "", b""
         self.git.stdin.write(f"{sha}:./{path}\n".encode())
@@ -232,7 +238,10 @@ def collect() -> list[Experiment]:
 
 
 def at_commit(sha: str) -> tuple[Values, Values, bool]:
-    """Return the metrics and parameters of one commit, and whether it was changed since its run."""
+    """Return the metrics and parameters of one commit, and whether it was changed since its run.
+
+    With an empty sha, those of the checkout.
+    """
     with Objects() as objects:
         return values_at(objects, sha)
 

@@ -246,10 +246,11 @@ def to_csv(board: Board) -> str:
     return out.getvalue().rstrip("\n")
 
 
-def with_checkout(comparison: Comparison, rules: Rules) -> Board:
+def with_checkout(comparison: Comparison, rules: Rules, stale: bool) -> Board:
     """Return the board of a report: this checkout, with results not committed yet, is on it."""
     head, baseline = comparison.head, comparison.baseline
-    here = Experiment((HERE,), "checkout", "", "", "", "now", head.metrics, head.params)
+    metrics = {} if stale else head.metrics
+    here = Experiment((HERE,), "checkout", "", "", "", "now", metrics, head.params, stale)
     experiments = ranked(fold([*collect(), here]), rules)
     return Board(
         experiments, rules, *((baseline.revision, baseline.params) if baseline else ("", {}))
@@ -325,7 +326,7 @@ def main(arguments: list[str] | None = None) -> int:
             raise ValueError("this folder is no Git repository; `git init` makes it one")
         if chosen.command:
             promote(chosen.name, chosen.branch)
-            print(f"Next: git switch {chosen.branch} && dvc checkout && dvc push")
+            print(f"Next: git switch {chosen.branch}, uv run dvc checkout, uv run dvc push")
             return 0
         write = FORMATS.get(chosen.form, terminal)
         print(write(make(chosen.baseline), Style(chosen.metrics_format, chosen.limit)))

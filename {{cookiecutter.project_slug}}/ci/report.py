@@ -320,11 +320,12 @@ def read(chosen: argparse.Namespace) -> Report:
             f"{named} was changed since it was last run: its metrics are those of other code or"
             " parameters. `dvc repro` there, and a commit, give it its own."
         )
-    board = leaderboard.with_checkout(comparison, rules)
+    stale = at_commit("")[2]
+    board = leaderboard.with_checkout(comparison, rules, stale)
     found = pictures.read_plots(comparison)
     style = glance(chosen, max(ROW_LIMITS))
     latest = pictures.over_time(board.experiments, rules, style)
-    judged = verdict.judge(comparison, rules, style)
+    judged = verdict.not_run(comparison) if stale else verdict.judge(comparison, rules, style)
     found = page.write_images(found + ([latest] if latest else []), PICTURES)
     return Report(comparison, rules, judged, board, found)
 

@@ -48,6 +48,8 @@ VARIABLES = [*settings.VARIABLES]
 NOTHING = ["-"]
 SKIP = re.compile(r"\[(ci skip|skip ci)\]", re.IGNORECASE)
 FAILED_STAGE = re.compile(r"failed to reproduce '([^']+)'")
+# DVC's words for a command that failed; they end the output, however long that is.
+RAN = re.compile(r"failed to run: .+, exited with -?\d+", re.DOTALL)
 LOG_LINES = 60
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[^\n]*\r(?=[^\n])")  # colours, overwritten progress
 
@@ -85,14 +87,14 @@ class Session:
         """Note the stage that failed, with the end of its log."""
         self.stage_failed = True
         self.run.failed_stage = stage
-        log = output[output.rfind(f"Running stage '{stage}'") :] if stage in output else output
+        log = output[max(0, output.rfind(f"Running stage '{stage}'")) :]
         lines = [line[:300] for line in ESCAPES.sub("", log).splitlines() if line.strip()]
         self.run.log = masked("\n".join(lines[-LOG_LINES:]))
 
 
 def masked(text: str) -> str:
     """Return the text without the values of the secrets: a report is public where a log is not."""
-    for secret in remote.spec()["secrets"]:
+    for secret in remote.spec()["secrets"] + remote.spec()["ci"]["secrets"]:
         for line in os.environ.get(secret["name"], "").splitlines():
             if len(line.strip()) >= 6:  # shorter ones, as a brace, are in every text
                 text = text.replace(line.strip(), "***")
@@ -250,7 +252,7 @@ def reproduce(session: Session) -> None:
         if done.code == 0:
             return
         failed = FAILED_STAGE.search(done.output)
-        if failed and f"Running stage '{failed[1]}'" in done.output:
+        if failed and RAN.search(done.output):
             session.lose_stage(failed[1], done.output)
             return
         if done.stalled or not failed:

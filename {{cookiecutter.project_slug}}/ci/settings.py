@@ -116,7 +116,7 @@ VARIABLES = {
     "apply_command": Variable(
         "",
         "what the report tells to type to get the run's results into a checkout (set by CI;"
-        " empty: 'git commit')",
+        " empty: 'git add')",
     ),
 }
 

@@ -142,8 +142,9 @@ def judge(comparison: Comparison, rules: Rules, style: Style) -> Verdict:
     moved = f"{name} {shown(value.old, style)} → {now} ({signed(delta, style)})"
     chance = noise(old or {}, new, rules.metric)
     lost = -delta * rules.direction
-    if rules.max_regression is not None and lost > rules.max_regression:
-        limit = f"allowed is a loss of {shown(rules.max_regression, style)}"
+    worst = rules.max_regression
+    if worst is not None and lost > worst and not math.isclose(lost, worst, rel_tol=1e-9):
+        limit = f"allowed is a loss of {shown(worst, style)}"
         return Verdict(f"❌ Worse than allowed: {moved}{after}; {limit}", details, regressed=True)
     if not delta:
         return Verdict(f"⚪ Unchanged: {name} {now}{after}", details)
@@ -153,6 +154,13 @@ def judge(comparison: Comparison, rules: Rules, style: Style) -> Verdict:
         rules.direction * (1 if delta > 0 else -1)
     ]
     return Verdict(f"{word}: {moved}{after}", details)
+
+
+def not_run(comparison: Comparison) -> Verdict:
+    """Give no verdict on a checkout whose code or parameters are newer than its metrics."""
+    reason = together(causes(comparison))
+    after = f" since {reason} changed" if reason else " since its code or parameters changed"
+    return Verdict(f"❔ Not run{after}: the metrics are those of before", "")
 
 
 def missing(value: Value, metrics: dict[str, dict[str, Any]]) -> str:
