@@ -127,7 +127,7 @@ def main() -> None:
         lines += map(quote, remaining)
     print(*lines, "uv sync", "uv run dvc repro", sep="\n  ")
     if outer:
-        print(f"\nNothing was committed. GitHub reads .github only from {outer}: move it there.")
+        print(f"\nNothing was committed. CI reads its files only from {outer}, so none runs yet.")
 
 
 if __name__ == "__main__":

@@ -173,7 +173,7 @@ def outer(tmp_path: Path) -> Path:
 def test_inside_a_repository_nothing_is_nested_or_committed(outer: Path) -> None:
     done = run("cookiecutter", "--no-input", TEMPLATE, cwd=outer)
     project = outer / "my-ml-project"
-    assert f"GitHub reads .github only from {outer}" in done.stdout
+    assert f"CI reads its files only from {outer}" in done.stdout
     assert not (project / ".git").exists()
     assert "storage" in (project / ".dvc" / "config").read_text(encoding="utf-8")
     assert run("git", "log", "--format=%s", cwd=outer).stdout == "Theirs\n"

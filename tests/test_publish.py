@@ -64,6 +64,26 @@ def test_only_known_names_are_read(publish: ModuleType, tmp_path: Path) -> None:
     assert publish.read_results(zipped(tmp_path / "a.zip", GOOD | planted)) == GOOD
 
 
+def test_results_are_committed_where_the_clone_has_no_files(
+    publish: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sparse checkout of CI has commits and trees only, and Git cannot sign in to fetch the rest."""
+    origin, clone = tmp_path / "origin", tmp_path / "clone"
+    run("git", "init", "--quiet", origin, cwd=tmp_path)
+    (origin / "train.py").write_text("print()\n")
+    run("git", "add", "--all", cwd=origin)
+    run("git", "commit", "--quiet", "-m", "Begin", cwd=origin)
+    run("git", "config", "uploadpack.allowFilter", "true", cwd=origin)
+    partial = ["--quiet", "--filter=blob:none", "--no-checkout", origin.as_uri(), str(clone)]
+    run("git", "clone", *partial, cwd=tmp_path)
+    run("git", "remote", "set-url", "origin", str(tmp_path / "gone"), cwd=clone)
+    monkeypatch.chdir(clone)
+    head = run("git", "rev-parse", "HEAD", cwd=clone).stdout.strip()
+    new = publish.with_results(head, {"metrics.json": b"{}\n"})
+    changed = run("git", "diff-tree", "--name-status", "-r", head, new, cwd=clone).stdout
+    assert changed == "A\tmetrics.json\n"
+
+
 def test_links_are_not_read(publish: ModuleType, tmp_path: Path) -> None:
     links = {
         "dvc.lock": "/etc/passwd",

@@ -19,7 +19,8 @@ def test_numbers_of_other_parameters_get_no_verdict(project: Project) -> None:
     project.write("params.yaml", {"prepare": {"times": 2}, "train": {"rate": 0.25}})
     text = report(project, "--baseline", "HEAD")
     assert text.startswith("## ❔ Not run since `train.rate` changed")
-    assert [row for row in tables(text)["Leaderboard"] if "this run" in row[1]][0][2] == "–"
+    row = next(row for row in tables(text)["Leaderboard"] if "this run" in row[1])
+    assert row[2] == "\N{EN DASH}"
 
 
 def set_rules(project: Project, **rules: Any) -> None:

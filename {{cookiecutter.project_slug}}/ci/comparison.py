@@ -421,7 +421,7 @@ def branch() -> str:
     return git("symbolic-ref", "--short", "--quiet", "HEAD") or next(iter(named), "detached HEAD")
 
 
-def warnings_about(baseline: str, sha: str, head: str) -> list[str]:
+def warnings_about(baseline: str, sha: str, head: str, results: list[str]) -> list[str]:
     """Say in Markdown what makes the comparison less than it seems."""
     if not head:
         return ["There is no commit yet, so there is nothing to compare with."]
@@ -429,6 +429,8 @@ def warnings_about(baseline: str, sha: str, head: str) -> list[str]:
         fetch = how_to_fetch("the default branch")
         return [fetch or "There is no baseline, as in a first push: the values stand alone."]
     if sha == head:
+        if results:  # a commit against what this checkout made of it: that is worth comparing
+            return []
         hint = "compare with an earlier one by `baseline=HEAD~1`"
         return [f"The baseline {code(baseline)} is this very commit; {hint}."]
     behind = git("rev-list", "--count", f"{head}..{sha}")
@@ -479,7 +481,7 @@ def compare(baseline: str, targets: list[str], tag_prefix: str) -> Comparison:
             for tagged, tag in experiments.items()
             if tagged in by_sha
         ],
-        warnings=warnings_about(name, sha, head_sha)
+        warnings=warnings_about(name, sha, head_sha, results)
         + head.problems
         + (old.problems if old else []),
     )

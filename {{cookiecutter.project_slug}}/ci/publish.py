@@ -165,7 +165,7 @@ def with_results(commit: str, files: dict[str, bytes]) -> str:
             blob = command("git", "hash-object", "-w", "--stdin", data=data)
             place = ["--add", "--replace", "--cacheinfo", f"100644,{blob},{name}"]
             command("git", "update-index", *place, GIT_INDEX_FILE=index)
-        tree = command("git", "write-tree", GIT_INDEX_FILE=index)
+        tree = command("git", "write-tree", "--missing-ok", GIT_INDEX_FILE=index)
     if tree == command("git", "rev-parse", commit + "^{tree}"):
         return commit
     message = f"Add the results of {commit[:7]}\n\n{variable('run_url')}"

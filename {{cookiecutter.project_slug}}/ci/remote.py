@@ -48,6 +48,8 @@ def credentials() -> Iterator[dict[str, str]]:
                 options[option] = value
             elif value:
                 environment[name] = value
+        for token in spec()["ci"]["secrets"]:  # may write to the repository, which no stage needs
+            environment.pop(token["name"], None)
         with local_options(options), identity(environment, Path(folder)):
             yield environment
 
