@@ -310,6 +310,10 @@ BAD_DATA = {
         {row: f"{row // 2},1,{'no' if row < 26 else 'yes'},1" for row in range(2, 52)},
     ),
     "ragged": Bad(r"own\.csv: .*line 6", {6: "6,1,no,1,1,1,1,1"}),
+    "nameless column": Bad(
+        r"own\.csv: the rows have more values than the header has names:",
+        {number: f"{row},1" for number, row in enumerate(ROWS, start=2)},
+    ),
     "test size": Bad("prepare.test_size .* 0.2", prepare={"test_size": 20}),
     "yes for true": Bad("drop_duplicates must be true or false", prepare={"drop_duplicates": "y"}),
     "seed": Bad("seed must be a whole number", prepare={"seed": "now"}),
@@ -359,6 +363,7 @@ BAD_TRAINING: dict[str, tuple[dict[str, Any], str]] = {
     "unknown model": ({"model": "oracle"}, r"train\.model must be one of .*'knn'.* not 'oracle'"),
     "unknown setting": ({"knn": {"k": 3}}, r"params\.yaml: train\.knn: .*'k'.*'n_neighbors'"),
     "bad value": ({"knn": {"n_neighbors": 0}}, r"train\.knn: The 'n_neighbors' .* \[1, inf\)"),
+    "text for YAML": ({"knn": {"n_neighbors": "1e-1"}}, r"'1e-1' \(text to YAML, unlike 1\.0e-3\)"),
     "no settings": ({"knn": 3}, r"params\.yaml: train\.knn: "),
     "unknown key": ({"modle": "knn"}, r"unknown or missing: \['modle'\]"),
     "missing key": ({"threads": ...}, r"unknown or missing: \['threads'\]"),

@@ -1,15 +1,15 @@
 """Train the model that params.yaml names; write it and its cross-validation scores to models/."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
 import joblib
 import numpy as np
 import yaml
-from sklearn import ensemble, linear_model, model_selection, neighbors
+from sklearn import ensemble, linear_model, metrics, model_selection, neighbors
 from sklearn.base import clone
-from sklearn.metrics import get_scorer
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
@@ -50,16 +50,15 @@ def check(params: dict, rows: int) -> None:
 def build_model(name: str, settings: dict, seed: int) -> Pipeline:
     """Return the untrained model; ValueError where it has no such setting."""
     model = clone(MODELS[name])
-    if "random_state" in model[-1].get_params():
-        model[-1].set_params(random_state=seed)
-    model[-1].set_params(**settings)
+    defaults = {"random_state": seed} if "random_state" in model[-1].get_params() else {}
+    model[-1].set_params(**{**defaults, **settings})
     return model
 
 
 def cross_validate(model: Pipeline, X: np.ndarray, y: np.ndarray, folds: int, seed: int) -> dict:
     """Return the score on each fold by a clone trained on the others, their mean and spread."""
     splits = SPLITTER(folds, shuffle=True, random_state=seed).split(X, y)
-    score, scores = get_scorer(METRIC), []
+    score, scores = metrics.get_scorer(METRIC), []
     for rest, fold in tqdm(splits, desc="cross-validation", total=folds, disable=None):
         scores.append(round(float(score(clone(model).fit(X[rest], y[rest]), X[fold], y[fold])), 6))
     mean, std = (round(float(value), 6) for value in (np.mean(scores), np.std(scores, ddof=1)))
@@ -79,7 +78,8 @@ def main() -> None:
             scores = cross_validate(model, X, y, params["folds"], params["seed"])
             model.fit(X, y)
     except (TypeError, ValueError) as error:
-        sys.exit(f"params.yaml: train.{name}: {' '.join(str(error).split())}")
+        reason = re.sub(r"'[\d.-]+e[\d+-]+'", r"\g<0> (text to YAML, unlike 1.0e-3)", str(error))
+        sys.exit(f"params.yaml: train.{name}: {' '.join(reason.split())}")
     joblib.dump(model, "models/model.joblib")
     Path("models/cv.json").write_text(json.dumps(scores, indent=2) + "\n", newline="\n")
     print(f"{name}: {METRIC} {scores['mean']} ± {scores['std']} on {scores['folds']} folds")

@@ -7,6 +7,7 @@ the data begin with row 2 (a cell with line breaks is one row), in a Parquet fil
 
 import runpy
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -54,9 +55,14 @@ def read_table(path: Path) -> pd.DataFrame:
     kind = path.suffix.lower()
     try:
         if kind == ".csv":
-            table = pd.read_csv(path, skip_blank_lines=False, low_memory=False)
+            with warnings.catch_warnings(action="error", category=pd.errors.ParserWarning):
+                table = pd.read_csv(path, index_col=False, skip_blank_lines=False, low_memory=False)
         else:
             table = pd.read_parquet(path)
+    except pd.errors.ParserWarning as error:
+        raise DataError(
+            "the rows have more values than the header has names: name every column."
+        ) from error
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())  # pandas may end it with a line break
         raise DataError(f"the file is empty or no {kind} file: {reason}") from error
@@ -154,9 +160,10 @@ def prepare(
         raise DataError(f"there is no column {target!r} (prepare.target); there are: {columns}.")
     if len(table.columns) == 1:
         raise DataError(f"there is no column but {target!r}: nothing to predict it from.")
+    table = table.drop(columns=target).apply(read_numbers).join(read_target(table[target]))
     if drop_duplicates:
         table = table.drop_duplicates()
-    X, y = table.drop(columns=target).apply(read_numbers), read_target(table[target])
+    X, y = table.drop(columns=target), table[target]
     train, test = split_rows(y, test_size, seed)
     check_leakage(table, train, test)
     return {
