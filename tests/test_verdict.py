@@ -23,6 +23,15 @@ def test_numbers_of_other_parameters_get_no_verdict(project: Project) -> None:
     assert row[2] == "\N{EN DASH}"
 
 
+def test_a_metric_of_two_files_gets_no_verdict(project: Project) -> None:
+    """The score on the training data must not pass for that on the test data."""
+    project.write("dvc.yaml", histories.PIPELINE + "metrics: [train.json]\n")
+    project.write("train.json", {"accuracy": 0.99})
+    text = report(project, "--baseline", "HEAD")
+    asked = "## ❔ No verdict: which `accuracy` counts? It is in `metrics.json` and `train.json`"
+    assert text.startswith(asked)
+
+
 def set_rules(project: Project, **rules: Any) -> None:
     """Add the block `report` to the parameters."""
     params = json.loads((project.root / "params.yaml").read_text())

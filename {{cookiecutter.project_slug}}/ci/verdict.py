@@ -78,8 +78,9 @@ def read_rules(path: Path = Path("params.yaml")) -> Rules:
 
 
 def lookup(metrics: dict[str, dict[str, Any]], name: str) -> Any:
-    """Return a metric, whichever file it is in; ABSENT where no file has it."""
-    return next((values[name] for values in metrics.values() if name in values), ABSENT)
+    """Return a metric, whichever file it is in; ABSENT where no file or more than one has it."""
+    found = [values[name] for values in metrics.values() if name in values]
+    return found[0] if len(found) == 1 else ABSENT
 
 
 def primary(metrics: dict[str, dict[str, Any]], rules: Rules) -> Rules:
@@ -168,6 +169,9 @@ def missing(value: Value, metrics: dict[str, dict[str, Any]]) -> str:
     known = [name for values in metrics.values() for name in values if is_number(values[name])]
     if not value.name or not known:
         return "there is no metric yet"
+    holders = [code(path) for path, values in metrics.items() if value.name in values]
+    if len(holders) > 1:
+        return f"which {code(value.name)} counts? It is in {together(holders)}"
     if value.new is ABSENT:
         return f"no metrics file has {code(value.name)} (`report.primary_metric`)"
     return f"{code(value.name)} is no number: {code(str(value.new))}"
