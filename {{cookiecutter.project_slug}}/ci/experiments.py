@@ -12,6 +12,7 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -69,10 +70,14 @@ class Objects:
     """The files of any commit, read by one Git process, and of the checkout (the sha "")."""
 
     def __init__(self) -> None:
-        listed = git("ls-files", "-z", "--cached", "--others", "--exclude-standard")
-        self.checkout = set(listed.split("\0"))  # without the data, which Git ignores
         self.parsed: dict[tuple[str, str], Any] = {}
         self.checksums: dict[str, str] = {}
+
+    @cached_property
+    def checkout(self) -> set[str]:
+        """The files of the checkout, without the data, which Git ignores."""
+        listed = git("ls-files", "-z", "--cached", "--others", "--exclude-standard")
+        return set(listed.split("\0"))
 
     def __enter__(self) -> Self:
         self.git = subprocess.Popen(
