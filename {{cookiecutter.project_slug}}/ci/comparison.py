@@ -429,9 +429,9 @@ def warnings_about(baseline: str, sha: str, head: str, results: list[str]) -> li
         fetch = how_to_fetch("the default branch")
         return [fetch or "There is no baseline, as in a first push: the values stand alone."]
     if sha == head:
-        if results:  # a commit against what this checkout made of it: that is worth comparing
-            return []
         hint = "compare with an earlier one by `baseline=HEAD~1`"
+        if results:
+            hint = "what this run made of it is compared with it"
         return [f"The baseline {code(baseline)} is this very commit; {hint}."]
     behind = git("rev-list", "--count", f"{head}..{sha}")
     if behind not in ("", "0") and not how_to_fetch(baseline):
