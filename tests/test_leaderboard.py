@@ -149,6 +149,20 @@ def test_within_noise_of_the_best_is_said(project: Project) -> None:
 
 
 @pytest.mark.slow
+def test_metrics_of_two_files_keep_apart(project: Project) -> None:
+    """A score on the training data stands beside that on the test data, not in its place."""
+    project.write("dvc.yaml", histories.PIPELINE + "metrics: [train.json]\n")
+    project.write("train.json", {"accuracy": 0.99, "seconds": 3})
+    project.commit("Measure on the training data too")
+    (row,) = board(project)
+    here = {"metrics.json:accuracy": 0.5 / 0.9, "train.json:accuracy": 0.99, "seconds": 3}
+    assert row["metrics"].items() >= here.items()
+    assert "accuracy" not in row["metrics"]
+    header = project.script("leaderboard", "--csv").stdout.splitlines()[0]
+    assert {*here} <= {*header.split(",")}
+
+
+@pytest.mark.slow
 def test_every_form_has_the_same_rows(project: Project) -> None:
     """Names that a shell, HTML, Markdown or a terminal would obey are shown as they are."""
     attempt(project, "a|b<i>`c`", 0.9, rate="<script>alert(1)</script>")

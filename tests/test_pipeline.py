@@ -363,7 +363,8 @@ BAD_TRAINING: dict[str, tuple[dict[str, Any], str]] = {
     "unknown model": ({"model": "oracle"}, r"train\.model must be one of .*'knn'.* not 'oracle'"),
     "unknown setting": ({"knn": {"k": 3}}, r"params\.yaml: train\.knn: .*'k'.*'n_neighbors'"),
     "bad value": ({"knn": {"n_neighbors": 0}}, r"train\.knn: The 'n_neighbors' .* \[1, inf\)"),
-    "text for YAML": ({"knn": {"n_neighbors": "1e-1"}}, r"'1e-1' \(text to YAML, unlike 1\.0e-3\)"),
+    "text": ({"knn": {"n_neighbors": "five"}}, r"train\.knn: The 'n_neighbors' .* Got 'five'"),
+    "a number, as DVC reads it": ({"knn": {"n_neighbors": "1e-1"}}, r"n_neighbors' .* Got 0\.1 "),
     "no settings": ({"knn": 3}, r"params\.yaml: train\.knn: "),
     "unknown key": ({"modle": "knn"}, r"unknown or missing: \['modle'\]"),
     "missing key": ({"threads": ...}, r"unknown or missing: \['threads'\]"),
@@ -376,7 +377,7 @@ BAD_TRAINING: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize("task", TASKS)
 def test_bad_training_is_refused_in_one_sentence(render: Render, task: str) -> None:
     project = render(task=task)
-    assert "run `python src/prepare_data.py`" in refusal(project, "train.py")
+    assert "run `uv run python src/prepare_data.py`" in refusal(project, "train.py")
     set_params(project, prepare={"target": TARGET[task]}, train={"model": "knn"})
     give(project, table(task))
     project.run("python", "src/prepare_data.py")
@@ -387,6 +388,17 @@ def test_bad_training_is_refused_in_one_sentence(render: Render, task: str) -> N
     assert not wrong(project, "train.py", cases, said)
     assert not any(files(case.path / "models") for case in cases.values())
     assert "models/model.joblib is missing" in refusal(project, "src/evaluate.py")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", TASKS)
+def test_malformed_params_are_refused_in_one_sentence(bake: Render, task: str) -> None:
+    project = bake(task=task)
+    project.run("dvc", "repro")
+    malformed = project.read("params.yaml") + "\tkey: 1\n"
+    (project.path / "params.yaml").write_text(malformed, encoding="utf-8")
+    for script in "src/prepare_data.py", "train.py", "src/evaluate.py":
+        assert re.search(r"^params\.yaml: .*'\\t'.* line \d+, column 1", refusal(project, script))
 
 
 @pytest.mark.slow

@@ -1,15 +1,13 @@
 """Train the model that params.yaml names; write it and its cross-validation scores to models/."""
 
 import json
-import re
 import sys
 from pathlib import Path
 
 import joblib
 import numpy as np
-import yaml
-from sklearn import ensemble, linear_model, metrics, model_selection, neighbors
-from sklearn.base import clone
+from ruamel.yaml import YAML, YAMLError
+from sklearn import base, ensemble, linear_model, metrics, model_selection, neighbors
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
@@ -49,7 +47,7 @@ def check(params: dict, rows: int) -> None:
 
 def build_model(name: str, settings: dict, seed: int) -> Pipeline:
     """Return the untrained model; ValueError where it has no such setting."""
-    model = clone(MODELS[name])
+    model = base.clone(MODELS[name])
     defaults = {"random_state": seed} if "random_state" in model[-1].get_params() else {}
     model[-1].set_params(**{**defaults, **settings})
     return model
@@ -60,16 +58,19 @@ def cross_validate(model: Pipeline, X: np.ndarray, y: np.ndarray, folds: int, se
     splits = SPLITTER(folds, shuffle=True, random_state=seed).split(X, y)
     score, scores = metrics.get_scorer(METRIC), []
     for rest, fold in tqdm(splits, desc="cross-validation", total=folds, disable=None):
-        scores.append(round(float(score(clone(model).fit(X[rest], y[rest]), X[fold], y[fold])), 6))
+        scores.append(round(score(base.clone(model).fit(X[rest], y[rest]), X[fold], y[fold]), 6))
     mean, std = (round(float(value), 6) for value in (np.mean(scores), np.std(scores, ddof=1)))
     return {"metric": METRIC, "mean": mean, "std": std, "folds": folds, "scores": scores}
 
 
 def main() -> None:
     if not Path("data/raw/y_train.npy").exists():
-        sys.exit("data/raw is missing: run `python src/prepare_data.py`, or fetch it: dvc pull.")
+        sys.exit("data/raw is missing: run `uv run python src/prepare_data.py`.")
     X, y = (np.load(f"data/raw/{array}_train.npy") for array in "Xy")
-    params = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8")).get("train") or {}
+    try:
+        params = (YAML(typ="safe").load(Path("params.yaml")) or {}).get("train") or {}
+    except YAMLError as error:
+        sys.exit(f"params.yaml: {' '.join(str(error).split())}")
     check(params, rows=len(y))
     name, threads = params["model"], params["threads"]
     try:
@@ -78,8 +79,7 @@ def main() -> None:
             scores = cross_validate(model, X, y, params["folds"], params["seed"])
             model.fit(X, y)
     except (TypeError, ValueError) as error:
-        reason = re.sub(r"'[\d.-]+e[\d+-]+'", r"\g<0> (text to YAML, unlike 1.0e-3)", str(error))
-        sys.exit(f"params.yaml: train.{name}: {' '.join(reason.split())}")
+        sys.exit(f"params.yaml: train.{name}: {' '.join(str(error).split())}")
     joblib.dump(model, "models/model.joblib")
     Path("models/cv.json").write_text(json.dumps(scores, indent=2) + "\n", newline="\n")
     print(f"{name}: {METRIC} {scores['mean']} ± {scores['std']} on {scores['folds']} folds")

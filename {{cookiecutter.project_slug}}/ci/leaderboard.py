@@ -18,6 +18,7 @@ import os
 import re
 import sys
 from argparse import Namespace
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -76,9 +77,13 @@ class Board:
         return "≈" if abs(mine - (score(best[0], self.rules) or 0)) <= chance else ""
 
     def changed(self, one: Experiment) -> dict[str, Any]:
-        """Return the parameters that differ from the baseline's."""
+        """Return the parameters that differ from the baseline's, named as `dvc exp run -S` does."""
         values = compare_values(self.baseline_params, one.params)
-        return {v.name: v.new for v in values if v.changed and not v.name.startswith("report.")}
+        return {
+            v.name if v.path == "params.yaml" else f"{v.path}:{v.name}": v.new
+            for v in values
+            if v.changed and not v.name.startswith("report.")
+        }
 
 
 def score(one: Experiment, rules: Rules) -> float | None:
@@ -196,7 +201,7 @@ def markdown(board: Board, style: Style) -> str:
     numbers = tuple(column for column, name in enumerate(headers) if name not in texts)
     body = table(headers, rows, numbers) + "\n\n" if rows else ""
     left = len(board.experiments) - len(rows)
-    more = f" {left:,} more: `python ci/leaderboard.py`." if left > 0 else ""
+    more = f" {left:,} more: `uv run python ci/leaderboard.py`." if left > 0 else ""
     return f"{body}{legend(board)}{more}"
 
 
@@ -213,8 +218,17 @@ def printable(name: str) -> str:
 
 
 def records(board: Board) -> list[dict[str, Any]]:
-    """Return every experiment with all its numbers, for programs."""
+    """Return every experiment with all its numbers, for programs.
+
+    A metric that several files of one experiment have is called `path:name`, as DVC does it.
+    """
     best = {one.sha for one in board.best}
+    shared = {
+        name
+        for one in board.experiments
+        for name, files in Counter(chain.from_iterable(one.metrics.values())).items()
+        if files > 1
+    }
     return [
         {
             "rank": rank,
@@ -224,7 +238,11 @@ def records(board: Board) -> list[dict[str, Any]]:
             "sha": one.sha,
             "author": one.author,
             "date": one.date,
-            "metrics": dict(chain.from_iterable(v.items() for v in one.metrics.values())),
+            "metrics": {
+                f"{path}:{name}" if name in shared else name: value
+                for path, values in one.metrics.items()
+                for name, value in values.items()
+            },
             "changed_params": board.changed(one),
         }
         for rank, one in enumerate(board.experiments, start=1)

@@ -372,7 +372,7 @@ def categories(plot: Plot, x: str, y: str) -> str:
     ]
     headers = [code(name), *(code(f"{value}: {side}") for side in sides)]
     more = len(names) - len(rows)
-    left = f"\n\n_{more:,} more in `dvc plots diff`._" if more > 0 else ""
+    left = f"\n\n_{more:,} more in `uv run dvc plots diff`._" if more > 0 else ""
     return table(headers, rows, tuple(range(1, len(headers)))) + left
 
 

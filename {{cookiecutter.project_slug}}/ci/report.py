@@ -115,13 +115,13 @@ def metrics(comparison: Comparison, rules: Rules, style: Style) -> str:
     if not values:
         return "### Metrics\n\nThere are none: no stage of `dvc.yaml` has written `metrics:` yet."
     if not comparison.baseline:
-        values, left_out = cut(values, style.rows, "metrics", "dvc metrics show")
+        values, left_out = cut(values, style.rows, "metrics", "uv run dvc metrics show")
         rows = [[code(v.path), code(v.name), shown(v.new, style)] for v in values]
         body = listed(["Path", "Metric", "Value"], rows, (2,), "metrics")
         return f"### Metrics\n\n{body}{left_out}"
     if len(values) > style.rows:
         values = sorted(values, key=lambda value: not value.changed)
-    command = f"dvc metrics diff --all {comparison.baseline.sha[:7]}"
+    command = f"uv run dvc metrics diff --all {comparison.baseline.sha[:7]}"
     values, left_out = cut(values, style.rows, "metrics", command)
     fold = len(values) > FOLDED_FROM and not all(value.changed for value in values)
     headers, right = ["Path", "Metric", "Old", "New", "Change"], (2, 3, 4)
@@ -149,7 +149,7 @@ def params(comparison: Comparison, style: Style) -> str:
         return ""
     if not comparison.params:
         return "### Parameters\n\nNo parameter changed."
-    command = f"dvc params diff {comparison.baseline.sha[:7]}"
+    command = f"uv run dvc params diff {comparison.baseline.sha[:7]}"
     values, left_out = cut(comparison.params, style.rows, "parameters", command)
     exact = Style(EXACT, style.rows)
     rows = [[code(v.path), code(v.name), shown(v.old, exact), shown(v.new, exact)] for v in values]
@@ -182,7 +182,7 @@ def changed_data(comparison: Comparison, style: Style) -> list[str]:
     assert comparison.baseline
     if not comparison.data:
         return ["Nothing that DVC tracks changed."]
-    command = f"dvc diff {comparison.baseline.sha[:7]}"
+    command = f"uv run dvc diff {comparison.baseline.sha[:7]}"
     outputs, left_out = cut(comparison.data, style.rows, "outputs", command)
     rows = [output_row(*pair) for pair in outputs]
     parts = [listed(["Path", "Change", "Files", "Size"], rows, (2, 3), "outputs") + left_out]
@@ -200,7 +200,7 @@ def changed_data(comparison: Comparison, style: Style) -> list[str]:
         folders = ", ".join(code(path) for path in comparison.unlisted[:10])
         parts.append(
             f"_Which files changed in {folders} is not known here, since the data was not"
-            f" downloaded; `dvc diff {comparison.baseline.sha[:7]}` tells after `dvc fetch`._"
+            " downloaded; it is known after `uv run dvc fetch`._"
         )
     return parts
 
@@ -274,10 +274,10 @@ def balance(comparison: Comparison, style: Style) -> str:
             for name in (min(sizes, key=sizes.__getitem__), max(sizes, key=sizes.__getitem__))
         )
         lines.append(f"Of {len(sizes):,} classes the smallest is {least}, the largest {most}.")
-        body = [
-            [code(name), f"{before.get(name, 0):,}", f"{count:,}", f"{count / total:.1%}"]
-            for name, count in [*sizes.items()][: style.rows]
-        ]
+        body = []
+        for name, count in [*sizes.items()][: style.rows]:
+            was = f"{before.get(name, 0):,}" if before else "–"
+            body.append([code(name), was, f"{count:,}", f"{count / total:.1%}"])
         named = table(["Class", "Old", "New", "Share"], body, (1, 2, 3))
         return f"{' '.join(lines)}\n\n{folded('Rows of each class', named)}"
     return " ".join(lines)
@@ -318,7 +318,7 @@ def read(chosen: argparse.Namespace) -> Report:
         named = code(comparison.baseline.revision)
         comparison.warnings.append(
             f"{named} was changed since it was last run: its metrics are those of other code or"
-            " parameters. `dvc repro` there, and a commit, give it its own."
+            " parameters. `uv run dvc repro` there, and a commit, give it its own."
         )
     stale = at_commit("")[2]
     board = leaderboard.with_checkout(comparison, rules, stale)

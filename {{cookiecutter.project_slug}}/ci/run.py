@@ -81,7 +81,7 @@ class Session:
         self.remote_failed = True
         self.no_remote = f"The remote failed while {doing}: "
         self.no_remote += reason if done.stalled else code(error_of(done.output))
-        self.note(f"{self.no_remote}. `python ci/doctor.py` checks it.")
+        self.note(f"{self.no_remote}. `uv run python ci/doctor.py` checks it.")
 
     def lose_stage(self, stage: str, output: str) -> None:
         """Note the stage that failed, with the end of its log."""
@@ -328,7 +328,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     if not Path(".dvc/config").exists():
-        print("run.py: this is no DVC project yet; 'dvc init' makes it one.", file=sys.stderr)
+        print("run.py: no DVC project yet; 'uv run dvc init' makes it one.", file=sys.stderr)
         return 2
     LOCK.parent.mkdir(parents=True, exist_ok=True)
     try:

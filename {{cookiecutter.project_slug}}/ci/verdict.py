@@ -19,8 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from comparison import ABSENT, Comparison, Value, direction, is_number
+from dvc.exceptions import DvcException
+from dvc.utils.serialize import load_yaml
 from markup import code, table
 from values import Style, is_finite, is_nan, shown, signed
 
@@ -54,8 +55,8 @@ def read_rules(path: Path = Path("params.yaml")) -> Rules:
         ValueError: a value that cannot be, in one sentence.
     """
     try:
-        params = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
+        params = load_yaml(path)
+    except (OSError, ValueError, DvcException):
         return Rules()  # DVC says what is wrong with the file
     block = params.get("report") if isinstance(params, dict) else None
     if block is None:

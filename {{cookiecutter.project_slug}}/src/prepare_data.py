@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
+from ruamel.yaml import YAML, YAMLError
 from sklearn.model_selection import train_test_split
 
 SOURCE = Path("data/source")
@@ -41,7 +41,7 @@ def check(params: dict) -> None:
 def find_table(source: Path) -> Path:
     """Return the one CSV or Parquet file in a folder, without regard to hidden files."""
     if not source.is_dir():
-        sys.exit(f"{source.as_posix()} is missing; fetch it: dvc pull {source.as_posix()}")
+        sys.exit(f"{source.as_posix()} is missing; fetch it: uv run dvc pull {source.as_posix()}")
     files = [path for path in sorted(source.iterdir()) if not path.name.startswith(".")]
     tables = [path for path in files if path.suffix.lower() in FIRST_ROW]
     if len(tables) != 1:
@@ -175,7 +175,10 @@ def prepare(
 
 
 def main() -> None:
-    params = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8")).get("prepare") or {}
+    try:
+        params = (YAML(typ="safe").load(Path("params.yaml")) or {}).get("prepare") or {}
+    except YAMLError as error:
+        sys.exit(f"params.yaml: {' '.join(str(error).split())}")
     check(params)
     if not SOURCE.exists() and SAMPLE.exists() and not SOURCE.with_suffix(".dvc").exists():
         runpy.run_path(str(SAMPLE), run_name="__main__")

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
+from ruamel.yaml import YAML
 
 from train import MODELS, build_model, check, cross_validate
 
-PARAMS = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))["train"]
+PARAMS = YAML(typ="safe").load(Path("params.yaml"))["train"]
 X = np.column_stack([np.arange(10.0), np.tile([0.0, 1.0], 5)])
 y = np.tile([0, 1], 5)
 
