@@ -12,6 +12,7 @@ import yaml
 from answers import CHOICES, QUESTIONS, REMOTES, each_pair, each_value, name_of, pairs_of, possible
 from conftest import TEMPLATE, BakedProject, run
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 HOSTILE = {
     "quotes": """It's "quoted" `name`""",
@@ -96,15 +97,18 @@ def test_every_question_has_a_prompt_and_every_choice_an_explanation() -> None:
         assert set(prompts[name]) == {"__prompt__", *values}
 
 
+def canonical(requirement: str) -> str:
+    """Return the name in a requirement as package registries compare it."""
+    return canonicalize_name(Requirement(requirement).name)
+
+
 @pytest.mark.parametrize("remote", CHOICES["remote"])
 def test_no_dependency_can_be_the_name_of_a_project(render, remote: str) -> None:
     """The reserved names are exactly the direct dependencies, over all remotes."""
     pyproject = tomllib.loads(render(remote=remote).read("pyproject.toml"))
     groups = [pyproject["project"]["dependencies"], *pyproject["dependency-groups"].values()]
-    names = {Requirement(entry).name for group in groups for entry in group}
-    extras = {
-        Requirement(entry).name for spec in REMOTES.values() for entry in spec["requirements"]
-    }
+    names = {canonical(entry) for group in groups for entry in group}
+    extras = {canonical(entry) for spec in REMOTES.values() for entry in spec["requirements"]}
     assert names | extras == set(QUESTIONS["_reserved_slugs"])
 
 
