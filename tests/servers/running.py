@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import psutil
+
 
 @dataclass
 class Server:
@@ -63,6 +65,9 @@ def process(
         except TimeoutError as error:
             raise AssertionError(log.read_text(errors="replace")) from error
         finally:
+            # `node` is a script that starts the real one, which would outlive it.
+            for child in psutil.Process(running.pid).children(recursive=True):
+                child.kill()
             running.kill()
             running.wait()
 
