@@ -170,6 +170,18 @@ def test_a_failed_stage_is_named_with_the_end_of_its_log(laptop: Project) -> Non
 
 
 @pytest.mark.slow
+def test_any_text_can_be_printed(laptop: Project) -> None:
+    """Also where the output goes to a pipe on Windows, whose code page has few letters."""
+    windows = {"PYTHONUTF8": "0", "PYTHONIOENCODING": "cp1252"}
+    laptop.write("train.py", histories.FILES["train.py"] + "\nprint('loss ≈ 0.5 ✓')\n")
+    done = laptop.script("run", dvc_pull="-", **windows)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "loss ≈ 0.5 ✓" in done.stdout
+    assert "⚪ Unchanged" in done.stdout
+    assert laptop.script("report", **windows).returncode == 0
+
+
+@pytest.mark.slow
 def test_a_remote_that_never_answers(laptop: Project) -> None:
     """A sentence within the limit, the run goes on with what is here, and the report is written."""
     with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts by its backlog, never answers
