@@ -164,7 +164,7 @@ def test_secrets_reach_the_storage_and_nothing_else(
         }  # fmt: skip
         done, _ = pipeline(project, bb_run, "branches.main", "main", **variables)
         assert done.returncode == 0, done.stdout + done.stderr
-        assert "files pushed" in done.stdout
+        assert " pushed" in done.stdout
         places: dict[str, str | Path] = {
             "log": done.stdout + done.stderr,
             "artifact": project.path / ".bb-run",

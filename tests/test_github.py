@@ -8,7 +8,7 @@ import pytest
 from act import GitHub, Run
 from conftest import BakedProject, run
 from servers import clouds
-from tiny import bake_tiny, commit, leak, metrics, places_with, reproduce, write
+from tiny import PLOTS, bake_tiny, commit, leak, metrics, places_with, reproduce, write
 
 pytestmark = pytest.mark.slow
 
@@ -23,21 +23,32 @@ def baked(
     return project
 
 
+@pytest.fixture(scope="module")
+def reproduced(baked: BakedProject, tmp_path_factory: pytest.TempPathFactory) -> BakedProject:
+    """The same after its pipeline was run, so that main has a baseline."""
+    clone = baked.clone(tmp_path_factory.mktemp("reproduced") / "proj")
+    reproduce(clone)
+    commit(clone, "Run the pipeline")
+    return clone
+
+
+def repository(project: BakedProject, folder: Path) -> GitHub:
+    """Return a repository with a project, in a folder of its own."""
+    clone = project.clone(folder / "proj")
+    clone.git("remote", "remove", "origin")
+    return GitHub(clone, folder)
+
+
 @pytest.fixture
 def new(baked: BakedProject, tmp_path: Path) -> GitHub:
-    """A repository with that project, before its first push."""
-    clone = baked.clone(tmp_path / "proj")
-    clone.git("remote", "remove", "origin")
-    return GitHub(clone, tmp_path)
+    """A repository before its first push."""
+    return repository(baked, tmp_path)
 
 
 @pytest.fixture
-def github(new: GitHub) -> GitHub:
-    """The same after its pipeline was run and pushed, so that main has a baseline."""
-    reproduce(new.project)
-    commit(new.project, "Run the pipeline")
-    new.project.git("push", "--quiet", "origin", "HEAD:refs/heads/main")
-    return new
+def github(reproduced: BakedProject, tmp_path: Path) -> GitHub:
+    """A repository whose main has a baseline."""
+    return repository(reproduced, tmp_path)
 
 
 def change(github: GitHub, rate: float = 0.7, message: str = "Learn faster") -> str:
@@ -57,9 +68,14 @@ def assert_green(done: Run) -> None:
 
 
 def test_a_pull_request_gets_one_comment(github: GitHub) -> None:
+    write(github.project, {"dvc.yaml": github.project.read("dvc.yaml") + PLOTS})
     sha = change(github)
     done = github.pull_request()
     assert_green(done)
+    assert done.artifact is not None
+    with zipfile.ZipFile(done.artifact) as archive:
+        pictures = {"report-pictures/plots-curve.json.png"}
+        assert set(archive.namelist()) == RESULTS | pictures | {"report.md", "report.html"}
     assert done.comment["tool"] == "cml"
     assert done.comment["arguments"] == [
         *("comment", "update", "--driver=github", "--target=pr/7"),
@@ -284,9 +300,7 @@ def with_secrets(
 ) -> tuple[GitHub, dict[str, str]]:
     """A repository with that project, and its secrets."""
     project, secrets = baked_with_s3
-    clone = project.clone(tmp_path / "proj")
-    clone.git("remote", "remove", "origin")
-    return GitHub(clone, tmp_path), secrets
+    return repository(project, tmp_path), secrets
 
 
 def places(github: GitHub, done: Run) -> dict[str, str | Path]:
