@@ -154,8 +154,11 @@ class served:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                releases.append(body | {"path": self.path, "token": self.headers["Private-Token"]})
-                self.send_response(201)
+                exists = body["tag_name"] in [release["tag_name"] for release in releases]
+                if not exists:
+                    seen = {"path": self.path, "token": self.headers["Private-Token"]}
+                    releases.append(body | seen)
+                self.send_response(409 if exists else 201)
                 self.end_headers()
 
             def log_message(self, *_: object) -> None:

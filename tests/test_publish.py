@@ -11,6 +11,7 @@ from types import ModuleType
 
 import pytest
 from conftest import TEMPLATE, run
+from gitlab import served
 from loading import load
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="every provider publishes on Linux")
@@ -223,6 +224,19 @@ def test_nothing_planted_reaches_git(tmp_path: Path) -> None:
     }
     assert after == before  # no work tree was written
     assert not (tmp_path / "outside").exists()
+
+
+def test_a_release_is_made_once(publish: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """GitLab answers 409 where the job is tried again, and the experiment is tagged all the same."""
+    releases: list[dict[str, str]] = []
+    monkeypatch.setenv("CI_PROJECT_ID", "1")
+    with served(releases) as api:
+        monkeypatch.setenv("CI_API_V4_URL", api)
+        for _ in range(2):
+            publish.release("exp-1234567", "# Report")
+    assert [release["tag_name"] for release in releases] == ["exp-1234567"]
+    with pytest.raises(publish.Refused, match="GitLab refused the release"):  # nobody answers
+        publish.release("exp-1234567", "# Report")
 
 
 def test_a_long_report_is_cut_to_what_a_comment_may_be(publish: ModuleType, monkeypatch) -> None:

@@ -273,7 +273,8 @@ def release(tag: str, report: str) -> None:
         request = urllib.request.Request(url, data, headers)
         urllib.request.urlopen(request, timeout=TIME_LIMIT).close()
     except (OSError, ValueError) as error:  # what urllib raises derives from OSError
-        raise Refused(f"GitLab refused the release ({error})") from None
+        if getattr(error, "code", 0) != 409:  # 409: an earlier try of this job has made it
+            raise Refused(f"GitLab refused the release ({error})") from None
 
 
 def shortened(report: str, notes: list[str]) -> str:
