@@ -125,7 +125,7 @@ def read_results(path: Path) -> dict[str, bytes]:
     """Return the contents of the run's files by name; raise Refused when they are too many."""
     try:
         files = from_folder(path) if path.is_dir() else from_zip(path)
-    except Exception as error:  # on a broken file zipfile raises nearly anything
+    except Exception as error:  # noqa: BLE001 (a broken zip file raises nearly anything)
         said = str(error) or "it is cut short"
         raise Refused(f"The artifact of the run could not be read: {said}.") from None
     if len(files) > MAX_FILES or sum(map(len, files.values())) > MAX_BYTES:
