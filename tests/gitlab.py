@@ -34,6 +34,7 @@ class Run:
     log: str
     calls: list[dict[str, Any]]
     releases: list[dict[str, Any]]
+    artifacts: Path
 
 
 class GitLab:
@@ -63,18 +64,25 @@ class GitLab:
     def merge_request(self, fork: bool = False, **variables: str) -> Run:
         """Push the head as the branch `change`, of this project or a fork, and run merge request 7."""
         self.project.git("push", "--quiet", "origin", "HEAD:refs/heads/change")
-        sha = self.project.git("rev-parse", "HEAD")
-        event = {
+        return self.pipeline(self.event(fork=fork) | variables)
+
+    def event(self, merged: str = "", fork: bool = False) -> dict[str, str]:
+        """Return the variables of merge request 7.
+
+        Args:
+            merged: The head of its branch, where the pipeline's commit is its merge with the target.
+            fork: The branch is in somebody's fork.
+        """
+        return {
             "CI_PIPELINE_SOURCE": "merge_request_event",
             "CI_COMMIT_REF_NAME": "change",
             "CI_MERGE_REQUEST_IID": "7",
             "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME": "change",
-            "CI_MERGE_REQUEST_SOURCE_BRANCH_SHA": sha,
+            "CI_MERGE_REQUEST_SOURCE_BRANCH_SHA": merged,
             "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main",
             "CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "2" if fork else "1",
             "CI_MERGE_REQUEST_PROJECT_ID": "1",
         }
-        return self.pipeline(event | variables)
 
     def pipeline(self, variables: dict[str, str]) -> Run:
         """Run the pipeline that the project's head holds; skip where there is no rsync."""
@@ -133,6 +141,7 @@ class GitLab:
             log=log,
             calls=[json.loads(c) for c in calls.read_text().splitlines()] if calls.exists() else [],
             releases=releases,
+            artifacts=self.project.path / ".gitlab-ci-local" / "artifacts",
         )
 
 
@@ -145,8 +154,11 @@ class served:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                releases.append(body | {"path": self.path, "token": self.headers["Private-Token"]})
-                self.send_response(201)
+                exists = body["tag_name"] in [release["tag_name"] for release in releases]
+                if not exists:
+                    seen = {"path": self.path, "token": self.headers["Private-Token"]}
+                    releases.append(body | seen)
+                self.send_response(409 if exists else 201)
                 self.end_headers()
 
             def log_message(self, *_: object) -> None:

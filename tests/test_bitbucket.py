@@ -17,7 +17,8 @@ import pytest
 from act import STAND_INS
 from conftest import TEMPLATE, BakedProject, run
 from filelock import FileLock
-from tiny import bake_tiny, bare, commit, metrics, reproduce, write
+from servers import clouds
+from tiny import bake_tiny, bare, commit, leak, metrics, places_with, reproduce, write
 
 pytestmark = pytest.mark.slow
 BB_RUN = "bb-run==1.3.0"
@@ -131,3 +132,51 @@ def test_a_failing_stage_is_red_and_reported(bitbucket: BakedProject, bb_run: Pa
     done, told = pipeline(bitbucket, bb_run, "pull-requests.**", "change", BITBUCKET_PR_ID="7")
     assert done.returncode != 0
     assert re.search(r"no convergence", told[0]["text"])
+
+
+def test_skip_ci_publishes_nothing(bitbucket: BakedProject, bb_run: Path) -> None:
+    """Bitbucket makes no pipeline for such a commit, unless somebody starts one by hand."""
+    write(bitbucket, {"params.yaml": "rate: 0.7\n"})
+    commit(bitbucket, "Only words [skip ci]")
+    done, told = pipeline(
+        bitbucket, bb_run, "custom.run", "main", commit_results="true", tag_prefix="exp-"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "nothing is run" in done.stdout
+    assert remote_head(bitbucket, "refs/tags/*") == ""
+    assert told == []
+
+
+def test_secrets_reach_the_storage_and_nothing_else(
+    tmp_path: Path, environments: Callable[[str], Path], bb_run: Path
+) -> None:
+    """And, as the control, a stage that gives them away is found to do so; it sees no token."""
+    with clouds.s3(tmp_path) as server:
+        project = bake_tiny(
+            tmp_path / "baked", environments("s3"), ci="bitbucket", remote="s3",
+            remote_url=server.url, remote_endpoint=server.endpoint,
+        )  # fmt: skip
+        project.run("dvc", "--version")
+        project.git("remote", "add", "origin", bare(project, tmp_path / "proj.git"))
+        variables = server.secrets | {
+            "REPO_TOKEN": "marked-token", "repo_token": "marked-token", "commit_results": "true",
+            "PROVIDER_STORE": str(tmp_path),
+        }  # fmt: skip
+        done, _ = pipeline(project, bb_run, "branches.main", "main", **variables)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert " pushed" in done.stdout
+        places: dict[str, str | Path] = {
+            "log": done.stdout + done.stderr,
+            "artifact": project.path / ".bb-run",
+            "commits": tmp_path / "proj.git",
+        }
+        for value in [*server.secrets.values(), "marked-token"]:
+            assert places_with(value, places) == set()
+
+        leak(project)
+        done, _ = pipeline(
+            project, bb_run, "pull-requests.**", "change", BITBUCKET_PR_ID="7", **variables
+        )
+        places["log"] = done.stdout + done.stderr
+        assert places_with(server.secrets["AWS_SECRET_ACCESS_KEY"], places) == set(places)
+        assert "tokens: None None" in done.stdout

@@ -8,8 +8,7 @@ import pytest
 from act import GitHub, Run
 from conftest import BakedProject, run
 from servers import clouds
-from servers.running import Server
-from tiny import bake_tiny, commit, metrics, reproduce, write
+from tiny import PLOTS, bake_tiny, commit, leak, metrics, places_with, reproduce, write
 
 pytestmark = pytest.mark.slow
 
@@ -24,21 +23,32 @@ def baked(
     return project
 
 
+@pytest.fixture(scope="module")
+def reproduced(baked: BakedProject, tmp_path_factory: pytest.TempPathFactory) -> BakedProject:
+    """The same after its pipeline was run, so that main has a baseline."""
+    clone = baked.clone(tmp_path_factory.mktemp("reproduced") / "proj")
+    reproduce(clone)
+    commit(clone, "Run the pipeline")
+    return clone
+
+
+def repository(project: BakedProject, folder: Path) -> GitHub:
+    """Return a repository with a project, in a folder of its own."""
+    clone = project.clone(folder / "proj")
+    clone.git("remote", "remove", "origin")
+    return GitHub(clone, folder)
+
+
 @pytest.fixture
 def new(baked: BakedProject, tmp_path: Path) -> GitHub:
-    """A repository with that project, before its first push."""
-    clone = baked.clone(tmp_path / "proj")
-    clone.git("remote", "remove", "origin")
-    return GitHub(clone, tmp_path)
+    """A repository before its first push."""
+    return repository(baked, tmp_path)
 
 
 @pytest.fixture
-def github(new: GitHub) -> GitHub:
-    """The same after its pipeline was run and pushed, so that main has a baseline."""
-    reproduce(new.project)
-    commit(new.project, "Run the pipeline")
-    new.project.git("push", "--quiet", "origin", "HEAD:refs/heads/main")
-    return new
+def github(reproduced: BakedProject, tmp_path: Path) -> GitHub:
+    """A repository whose main has a baseline."""
+    return repository(reproduced, tmp_path)
 
 
 def change(github: GitHub, rate: float = 0.7, message: str = "Learn faster") -> str:
@@ -58,9 +68,14 @@ def assert_green(done: Run) -> None:
 
 
 def test_a_pull_request_gets_one_comment(github: GitHub) -> None:
+    write(github.project, {"dvc.yaml": github.project.read("dvc.yaml") + PLOTS})
     sha = change(github)
     done = github.pull_request()
     assert_green(done)
+    assert done.artifact is not None
+    with zipfile.ZipFile(done.artifact) as archive:
+        pictures = {"report-pictures/plots-curve.json.png"}
+        assert set(archive.namelist()) == RESULTS | pictures | {"report.md", "report.html"}
     assert done.comment["tool"] == "cml"
     assert done.comment["arguments"] == [
         *("comment", "update", "--driver=github", "--target=pr/7"),
@@ -237,15 +252,20 @@ def test_a_project_without_a_lock_is_told_to_commit_one(github: GitHub) -> None:
     commit(github.project, "Bake offline")
     done = github.pull_request()
     assert_green(done)
-    assert "run 'uv lock' and commit it" in done.summary["run"]
+    assert "`uv.lock` is not in Git: run `uv lock` and commit it" in done.comment["text"]
 
 
 def test_the_inputs_of_a_run_by_hand_are_its_variables(github: GitHub) -> None:
     change(github)
     github.project.git("push", "--quiet", "origin", "HEAD:refs/heads/main")
-    done = github.dispatch({"repro_targets": "-"}, variables={"REPRO_TARGETS": "train"})
+    sha = github.head("refs/heads/main")
+    done = github.dispatch(
+        {"repro_targets": "train", "commit_results": "false"},
+        variables={"REPRO_TARGETS": "-", "COMMIT_RESULTS": "true"},
+    )
     assert done.jobs == GREEN, done.log
-    assert "Running stage" not in done.log
+    assert "Running stage 'train'" in done.log
+    assert github.head("refs/heads/main") == sha
 
 
 def test_a_pull_request_cannot_bring_the_script_that_has_the_token(github: GitHub) -> None:
@@ -257,46 +277,46 @@ def test_a_pull_request_cannot_bring_the_script_that_has_the_token(github: GitHu
     assert "accuracy" in done.comment["text"]
 
 
-@pytest.fixture
-def s3(tmp_path: Path) -> Iterator[Server]:
-    """A bucket, and a user whose keys are in no other place."""
-    with clouds.s3(tmp_path) as server:
-        yield server
+@pytest.fixture(scope="module")
+def baked_with_s3(
+    tmp_path_factory: pytest.TempPathFactory, environments: Callable[[str], Path]
+) -> Iterator[tuple[BakedProject, dict[str, str]]]:
+    """A project that keeps its data in a bucket, and the keys, which are in no other place."""
+    folder = tmp_path_factory.mktemp("s3")
+    with clouds.s3(folder) as s3:
+        project = bake_tiny(
+            *(folder, environments("s3")),
+            remote="s3",
+            remote_url=s3.url,
+            remote_endpoint=s3.endpoint,
+        )
+        project.run("dvc", "--version")
+        yield project, s3.secrets
 
 
 @pytest.fixture
 def with_secrets(
-    s3: Server, tmp_path: Path, environments: Callable[[str], Path]
+    baked_with_s3: tuple[BakedProject, dict[str, str]], tmp_path: Path
 ) -> tuple[GitHub, dict[str, str]]:
-    """A repository whose project keeps its data in the bucket, and its secrets."""
-    project = bake_tiny(
-        *(tmp_path / "baked", environments("s3")),
-        remote="s3",
-        remote_url=s3.url,
-        remote_endpoint=s3.endpoint,
-    )
-    project.run("dvc", "--version")
-    return GitHub(project, tmp_path), s3.secrets
+    """A repository with that project, and its secrets."""
+    project, secrets = baked_with_s3
+    return repository(project, tmp_path), secrets
 
 
-def places_with(value: str, github: GitHub, done: Run) -> set[str]:
-    """Return where a secret can be read after a run."""
+def places(github: GitHub, done: Run) -> dict[str, str | Path]:
+    """Return where a secret might be read after a run."""
     assert done.artifact is not None
+    unpacked = done.artifact.with_suffix("")
     with zipfile.ZipFile(done.artifact) as archive:
-        artifact = b"".join(archive.read(name) for name in archive.namelist()).decode(
-            errors="replace"
-        )
-    kept = [path for path in (done.artifact.parent / "dvc").rglob("*") if path.is_file()]
-    assert kept
-    places = {
-        ".dvc": b"".join(path.read_bytes() for path in kept).decode(errors="replace"),
+        archive.extractall(unpacked)
+    return {
+        ".dvc": done.artifact.parent / "dvc",
         "log": done.log,
         "summary": str(done.summary),
-        "artifact": artifact,
+        "artifact": unpacked,
         "comment": str(done.calls),
-        "commits": run("git", "log", "--all", "--patch", "--format=fuller", cwd=github.bare).stdout,
+        "commits": github.bare,
     }
-    return {place for place, text in places.items() if value in text}
 
 
 def test_secrets_reach_the_storage_and_nothing_else(with_secrets) -> None:
@@ -307,19 +327,15 @@ def test_secrets_reach_the_storage_and_nothing_else(with_secrets) -> None:
     assert "pushed" in done.log
     assert github.head("refs/tags") != ""
     for value in secrets.values():
-        assert places_with(value, github, done) == set()
+        assert places_with(value, places(github, done)) == set()
 
 
 def test_a_secret_that_leaks_would_be_found(with_secrets) -> None:
     """The control of the test above: a stage that gives its secrets away."""
     github, secrets = with_secrets
-    leak = "import os\nkey = os.environ['AWS_SECRET_ACCESS_KEY']\nprint(key)\n"
-    leak += "open('.dvc/tmp/leak', 'w').write(key)\n"
-    code = (github.project.path / "tiny.py").read_text().replace('"y": 1', '"y": key')
-    write(github.project, {"tiny.py": leak + code})
-    commit(github.project, "Leak")
+    leak(github.project)
     done = github.push(secrets=secrets, variables={"COMMIT_RESULTS": "true"})
-    found = places_with(secrets["AWS_SECRET_ACCESS_KEY"], github, done)
+    found = places_with(secrets["AWS_SECRET_ACCESS_KEY"], places(github, done))
     assert found >= {".dvc", "log", "artifact", "commits"}
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from conftest import BakedProject
 from gitlab import GitLab
-from tiny import bake_tiny, commit, metrics, reproduce, write
+from servers import clouds
+from tiny import bake_tiny, commit, leak, metrics, places_with, reproduce, write
 
 pytestmark = pytest.mark.slow
 
@@ -15,19 +16,18 @@ pytestmark = pytest.mark.slow
 def baked(
     tmp_path_factory: pytest.TempPathFactory, environments: Callable[[str], Path]
 ) -> BakedProject:
-    """One project, as its hook leaves it but with a tiny pipeline."""
+    """One project whose tiny pipeline was run."""
     project = bake_tiny(tmp_path_factory.mktemp("baked"), environments("local"), ci="gitlab")
-    project.run("dvc", "--version")  # makes its environment, which all runs share
+    reproduce(project)
+    commit(project, "Run the pipeline")
     return project
 
 
 @pytest.fixture
 def gitlab(baked: BakedProject, tmp_path: Path) -> GitLab:
-    """A repository with that project, whose pipeline was run and pushed."""
+    """A repository with that project."""
     clone = baked.clone(tmp_path / "proj")
     clone.git("remote", "remove", "origin")
-    reproduce(clone)
-    commit(clone, "Run the pipeline")
     return GitLab(clone, tmp_path)
 
 
@@ -112,3 +112,59 @@ def test_a_failing_stage_is_red_and_reported(gitlab: GitLab) -> None:
     assert done.jobs == {"run": "FAIL", "publish": "PASS"}, done.log
     assert "no convergence" in done.calls[0]["text"]
     assert gitlab.head("refs/heads/change") == sha
+
+
+def test_skip_ci_publishes_nothing(gitlab: GitLab) -> None:
+    """GitLab makes no pipeline for such a commit, unless somebody starts one by hand."""
+    change(gitlab, message="Only words [skip ci]")
+    done = gitlab.push(tag_prefix="exp-", commit_results="true")
+    assert done.jobs == PASSED, done.log
+    assert "nothing is run" in done.log
+    assert gitlab.head("refs/tags") == ""
+    assert done.calls == done.releases == []
+
+
+def test_results_are_those_of_the_branch_where_results_are_merged(gitlab: GitLab) -> None:
+    """A pipeline for merged results has another commit: that of the merge with the target."""
+    gitlab.project.git("push", "--quiet", "origin", "HEAD:refs/heads/main")
+    sha = change(gitlab)
+    gitlab.project.git("push", "--quiet", "origin", "HEAD:refs/heads/change")
+    write(gitlab.project, {"params.yaml": "rate: 0.9\n"})
+    commit(gitlab.project, "The merge of both")
+    done = gitlab.pipeline(gitlab.event(sha) | {"commit_results": "true"})
+    assert done.jobs == PASSED, done.log
+    new = gitlab.head("refs/heads/change")
+    gitlab.project.git("fetch", "--quiet", gitlab.bare, "change")
+    assert gitlab.project.git("rev-parse", f"{new}^") == sha
+    assert metrics(gitlab.project, new) == {"accuracy": 0.7}
+
+
+def test_secrets_reach_the_storage_and_nothing_else(
+    tmp_path: Path, environments: Callable[[str], Path]
+) -> None:
+    """And, as the control, a stage that gives them away is found to do so; it sees no token."""
+    with clouds.s3(tmp_path) as server:
+        project = bake_tiny(
+            tmp_path / "baked", environments("s3"), ci="gitlab", remote="s3",
+            remote_url=server.url, remote_endpoint=server.endpoint,
+        )  # fmt: skip
+        project.run("dvc", "--version")
+        gitlab = GitLab(project, tmp_path)
+        tokens = {"REPO_TOKEN": "marked-token", "repo_token": "marked-token"}
+        done = gitlab.push(**server.secrets, **tokens, commit_results="true", tag_prefix="exp-")
+        assert done.jobs == PASSED, done.log
+        assert " pushed" in done.log
+        places: dict[str, str | Path] = {
+            "log": done.log,
+            "artifact": done.artifacts,
+            "release": done.releases[0]["description"],
+            "commits": gitlab.bare,
+        }
+        for value in [*server.secrets.values(), "marked-token"]:
+            assert places_with(value, places) == set()
+
+        leak(project)
+        done = gitlab.merge_request(fork=False, **server.secrets, **tokens, commit_results="true")
+        places = {"log": done.log, "artifact": done.artifacts, "commits": gitlab.bare}
+        assert places_with(server.secrets["AWS_SECRET_ACCESS_KEY"], places) == set(places)
+        assert "tokens: None None" in done.log

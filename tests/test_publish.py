@@ -4,12 +4,14 @@ import io
 import os
 import stat
 import sys
+import tracemalloc
 import zipfile
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 from conftest import TEMPLATE, run
+from gitlab import served
 from loading import load
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="every provider publishes on Linux")
@@ -118,27 +120,70 @@ def test_a_folder_is_read_like_its_zip(publish: ModuleType, tmp_path: Path) -> N
     assert publish.read_results(tmp_path / "folder") == GOOD
 
 
-@pytest.mark.parametrize("what", ["one file too large", "too many files", "no zip file"])
-def test_what_is_too_much_is_refused(publish: ModuleType, tmp_path: Path, what: str) -> None:
-    path = tmp_path / "a.zip"
-    if what == "one file too large":  # a megabyte of zeros is a kilobyte in a zip file
-        zipped(path, GOOD | {"plots/bomb.json": bytes(publish.MAX_FILE + 1)})
-    elif what == "too many files":
-        zipped(path, {f"plots/{number}.json": b"" for number in range(publish.MAX_FILES + 1)})
-    else:
-        path.write_bytes(b"PK no")
-    with pytest.raises(publish.Refused, match="artifact of the run"):
+@pytest.mark.parametrize("packed", [True, False], ids=["zip", "folder"])
+@pytest.mark.parametrize("what", ["one file too large", "all too large", "too many files"])
+def test_what_is_too_much_is_refused(
+    publish: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, packed: bool
+) -> None:
+    monkeypatch.setattr(publish, "MAX_BYTES", 1_000_000)
+    files = {
+        "one file too large": {"plots/bomb.json": bytes(10_000_000)},  # 10 kB in a zip file
+        "all too large": {f"plots/{number}.json": bytes(10_001) for number in range(100)},
+        "too many files": {f"plots/{number}.json": b"" for number in range(publish.MAX_FILES + 1)},
+    }[what]
+    path = zipped(tmp_path / "a.zip", files)
+    if not packed:
+        with zipfile.ZipFile(path) as archive:
+            archive.extractall(tmp_path / "folder")
+        path = tmp_path / "folder"
+    tracemalloc.start()
+    with pytest.raises(publish.Refused, match="artifact of the run was left alone"):
         publish.read_results(path)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 5 * publish.MAX_BYTES
 
 
 def test_a_zip_that_lies_about_its_sizes_is_refused(publish: ModuleType, tmp_path: Path) -> None:
+    size = 100_000
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("metrics.json", bytes(publish.MAX_FILE + 1))
-    lying = buffer.getvalue().replace((publish.MAX_FILE + 1).to_bytes(4, "little"), b"\x05\0\0\0")
+        archive.writestr("metrics.json", bytes(size))
+    lying = buffer.getvalue().replace(size.to_bytes(4, "little"), b"\x05\0\0\0")
     (tmp_path / "a.zip").write_bytes(lying)
     with pytest.raises(publish.Refused, match="artifact of the run"):
         publish.read_results(tmp_path / "a.zip")
+
+
+def test_a_broken_zip_is_one_sentence(publish: ModuleType, tmp_path: Path) -> None:
+    """Whatever is broken in it: each byte in turn, and its end cut off at each."""
+    good = zipped(tmp_path / "a.zip", {"report.md": b"# Report\n" * 9, "plots/\xe4.json": b"[]"})
+    data = good.read_bytes()
+    broken = [data[:n] + bytes([data[n] ^ 255]) + data[n + 1 :] for n in range(len(data))]
+    sentences = []
+    for text in [*broken, *(data[:n] for n in range(len(data)))]:
+        good.write_bytes(text)
+        try:
+            publish.read_results(good)
+        except publish.Refused as why:
+            sentences.append(str(why))
+    assert len(sentences) > len(data)
+    assert not any("\n" in sentence for sentence in sentences)
+
+
+def test_nothing_is_published_without_a_report(
+    publish: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a skipped run, which is green: a commit that nobody ran is no experiment."""
+    monkeypatch.chdir(tmp_path)  # no repository: any Git command would fail
+    for name, value in {
+        "outcome": "success", "branch": "main", "default_branch": "main", "tag_prefix": "exp-",
+        "commit": "0" * 40, "repo_token": "token", "pull_request": "",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    results = zipped(tmp_path / "a.zip", {"dvc.lock": b"schema: '2.0'\n"})
+    (said,) = publish.publish(results)
+    assert said == "The run left no report, so nothing is published."
 
 
 def test_nothing_planted_reaches_git(tmp_path: Path) -> None:
@@ -179,6 +224,19 @@ def test_nothing_planted_reaches_git(tmp_path: Path) -> None:
     }
     assert after == before  # no work tree was written
     assert not (tmp_path / "outside").exists()
+
+
+def test_a_release_is_made_once(publish: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """GitLab answers 409 where the job is tried again, and the experiment is tagged all the same."""
+    releases: list[dict[str, str]] = []
+    monkeypatch.setenv("CI_PROJECT_ID", "1")
+    with served(releases) as api:
+        monkeypatch.setenv("CI_API_V4_URL", api)
+        for _ in range(2):
+            publish.release("exp-1234567", "# Report")
+    assert [release["tag_name"] for release in releases] == ["exp-1234567"]
+    with pytest.raises(publish.Refused, match="GitLab refused the release"):  # nobody answers
+        publish.release("exp-1234567", "# Report")
 
 
 def test_a_long_report_is_cut_to_what_a_comment_may_be(publish: ModuleType, monkeypatch) -> None:

@@ -154,10 +154,11 @@ def test_a_failed_stage_is_named_with_the_end_of_its_log(laptop: Project) -> Non
     laptop.write(
         "train.py",
         "import os\nfor n in range(25_000): print('line', n)\n"
-        "print('key is', os.environ['AWS_SECRET_ACCESS_KEY'], os.environ.get('REPO_TOKEN'))\n"
+        "print('key is', os.environ['AWS_SECRET_ACCESS_KEY'])\n"
+        "print('tokens:', os.environ.get('REPO_TOKEN'), os.environ.get('repo_token'))\n"
         "raise SystemExit('no `convergence`')\n",
     )
-    done = laptop.script("run", REPO_TOKEN="test-token")
+    done = laptop.script("run", REPO_TOKEN="test-token", repo_token="test-token")
     assert done.returncode == 3, done.stdout + done.stderr
     assert "$ dvc push --run-cache" in done.stdout
     assert laptop.report.startswith("## ❌ Stage `train` failed")
@@ -165,8 +166,21 @@ def test_a_failed_stage_is_named_with_the_end_of_its_log(laptop: Project) -> Non
     assert done.stdout.count("Running stage 'train'") == 1
     assert "line 24999" in laptop.report
     assert "line 12\n" not in laptop.report
-    assert "key is *** None" in laptop.report
+    assert "key is ***" in laptop.report
+    assert "tokens: None None" in laptop.report
     assert "test-secret" not in laptop.report
+
+
+@pytest.mark.slow
+def test_any_text_can_be_printed(laptop: Project) -> None:
+    """Also where the output goes to a pipe on Windows, whose code page has few letters."""
+    windows = {"PYTHONUTF8": "0", "PYTHONIOENCODING": "cp1252"}
+    laptop.write("train.py", histories.FILES["train.py"] + "\nprint('loss ≈ 0.5 ✓')\n")
+    done = laptop.script("run", dvc_pull="-", **windows)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "loss ≈ 0.5 ✓" in done.stdout
+    assert "⚪ Unchanged" in done.stdout
+    assert laptop.script("report", **windows).returncode == 0
 
 
 @pytest.mark.slow

@@ -26,13 +26,14 @@ FILES = {
             cmd: python tiny.py
             deps: [tiny.py]
             params: [rate]
-            outs: [models/model.txt]
+            outs:
+              - models/model.txt
+              - plots/curve.json: {cache: false}
             metrics:
               - metrics.json: {cache: false}
-            plots:
-              - plots/curve.json: {cache: false, x: x, y: y}
         """,
 }
+PLOTS = "plots:\n  - plots/curve.json: {x: x, y: y}\n"  # for dvc.yaml: drawing it takes seconds
 
 
 def bake_tiny(folder: Path, environment: Path, **answers: str) -> BakedProject:
@@ -65,6 +66,41 @@ def commit(project: BakedProject, message: str) -> str:
 def reproduce(project: BakedProject) -> None:
     """Run the pipeline at home."""
     project.run("dvc", "repro", "--quiet")
+
+
+def leak(project: BakedProject) -> None:
+    """Make the stage give away what it can see: what tests for leaks must find."""
+    write(
+        project,
+        {
+            "tiny.py": """
+                import os
+                key = os.environ["AWS_SECRET_ACCESS_KEY"]
+                print("key:", key)
+                print("tokens:", os.environ.get("REPO_TOKEN"), os.environ.get("repo_token"))
+                open(".dvc/tmp/leak", "w").write(key)
+                """
+        },
+    )
+    with (project.path / "tiny.py").open("a", encoding="utf-8") as file:
+        file.write(textwrap.dedent(FILES["tiny.py"]).replace('"y": 1', '"y": key'))
+    commit(project, "Leak")
+
+
+def places_with(value: str, places: dict[str, str | Path]) -> set[str]:
+    """Return those of the places (texts, folders or bare repositories) that hold a value."""
+    return {name for name, place in places.items() if value in readable(place)}
+
+
+def readable(place: str | Path) -> str:
+    """Return all text of a place."""
+    if isinstance(place, str):
+        return place
+    if place.suffix == ".git":
+        return run("git", "log", "--all", "--patch", "--format=fuller", cwd=place).stdout
+    files = [path.read_bytes() for path in place.rglob("*") if path.is_file()]
+    assert files
+    return b"".join(files).decode(errors="replace")
 
 
 def bare(project: BakedProject, path: Path) -> Path:

@@ -13,6 +13,8 @@ from typing import IO, NamedTuple
 import psutil
 
 KEPT_LINES = 20_000  # of a command's output, for the report
+# The output is read as UTF-8, which on Windows only a console is without being told.
+ENVIRONMENT = {"PYTHONIOENCODING": "utf-8", "PYTHONUNBUFFERED": "1", "DVC_NO_ANALYTICS": "1"}
 IDLE_CPU = 0.2  # seconds of processor time below which a silent DVC counts as doing nothing
 
 
@@ -85,7 +87,7 @@ def dvc(
         stdin=subprocess.DEVNULL,  # nothing may wait for an answer that nobody gives
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env=environment | {"PYTHONUNBUFFERED": "1", "DVC_NO_ANALYTICS": "1"},
+        env=environment | ENVIRONMENT,
     )
     process = psutil.Process(popen.pid)
     kept: deque[str] = deque(maxlen=KEPT_LINES)

@@ -24,12 +24,13 @@ import tempfile
 import urllib.request
 import zipfile
 from pathlib import Path
+from typing import IO
 
 REPORT = "report.md"
 # What may be committed. A workflow, a script or a hidden file is never a result.
 COMMITTED = re.compile(r"dvc\.lock|metrics\.json|plots/(\w[\w .-]*/)*\w[\w .-]*")
-MAX_FILE = 10_000_000  # bytes of one file
 MAX_FILES = 500
+MAX_BYTES = 50_000_000  # of all files together, since they are read into memory
 MAX_COMMENT = 65_000  # characters; GitHub refuses a comment of more than 65,536
 TIME_LIMIT = 120  # seconds for one command
 AUTHOR = {
@@ -85,6 +86,11 @@ def wanted(name: str) -> bool:
     return name == REPORT or COMMITTED.fullmatch(name) is not None
 
 
+def read(stream: IO[bytes], files: dict[str, bytes]) -> bytes:
+    """Read a file beside those read before, up to one byte more than all may have."""
+    return stream.read(MAX_BYTES + 1 - sum(map(len, files.values())))
+
+
 def from_zip(path: Path) -> dict[str, bytes]:
     """Read the wanted regular files of a zip file in memory; nothing is unpacked."""
     with zipfile.ZipFile(path) as archive:
@@ -94,10 +100,10 @@ def from_zip(path: Path) -> dict[str, bytes]:
             if wanted(entry.filename)
             and stat.S_IFMT(entry.external_attr >> 16) in (0, stat.S_IFREG)
         ]
-        files = {}
+        files: dict[str, bytes] = {}
         for entry in entries[: MAX_FILES + 1]:
             with archive.open(entry) as stream:  # a zip file may lie about its sizes
-                files[entry.filename] = stream.read(MAX_FILE + 1)
+                files[entry.filename] = read(stream, files)
     return files
 
 
@@ -111,7 +117,7 @@ def from_folder(folder: Path) -> dict[str, bytes]:
         linked = any((folder / part).is_symlink() for part in [Path(name), *Path(name).parents])
         if wanted(name) and path.is_file() and not linked and len(files) <= MAX_FILES:
             with path.open("rb") as stream:
-                files[name] = stream.read(MAX_FILE + 1)
+                files[name] = read(stream, files)
     return files
 
 
@@ -119,13 +125,13 @@ def read_results(path: Path) -> dict[str, bytes]:
     """Return the contents of the run's files by name; raise Refused when they are too many."""
     try:
         files = from_folder(path) if path.is_dir() else from_zip(path)
-    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-        raise Refused(f"The artifact of the run could not be read: {error}.") from None
-    large = [name for name, data in files.items() if len(data) > MAX_FILE]
-    if large or len(files) > MAX_FILES:
+    except Exception as error:  # noqa: BLE001 (a broken zip file raises nearly anything)
+        said = str(error) or "it is cut short"
+        raise Refused(f"The artifact of the run could not be read: {said}.") from None
+    if len(files) > MAX_FILES or sum(map(len, files.values())) > MAX_BYTES:
         raise Refused(
             f"The artifact of the run was left alone: it may hold at most {MAX_FILES} files of"
-            f" {MAX_FILE:,} bytes each; {large[0] if large else 'it'} is more."
+            f" {MAX_BYTES:,} bytes together, and has more."
         )
     return files
 
@@ -267,7 +273,8 @@ def release(tag: str, report: str) -> None:
         request = urllib.request.Request(url, data, headers)
         urllib.request.urlopen(request, timeout=TIME_LIMIT).close()
     except (OSError, ValueError) as error:  # what urllib raises derives from OSError
-        raise Refused(f"GitLab refused the release ({error})") from None
+        if getattr(error, "code", 0) != 409:  # 409: an earlier try of this job has made it
+            raise Refused(f"GitLab refused the release ({error})") from None
 
 
 def shortened(report: str, notes: list[str]) -> str:
@@ -303,6 +310,8 @@ def publish(results: Path) -> list[str]:
     except Refused as why:
         return [str(why)]
     report = files.get(REPORT, b"").decode(errors="replace")
+    if not report:  # skipped, or failed before it could say anything
+        return ["The run left no report, so nothing is published."]
     notes = []
     if variable("outcome") == "success":
         try:
@@ -311,7 +320,7 @@ def publish(results: Path) -> list[str]:
         except Refused as why:
             notes += [f"The results were not published: {cause(why)}."]
     notes = [note for note in notes if note]
-    return [*notes, post(report, notes)] if report else [*notes, "The run left no report."]
+    return [*notes, post(report, notes)]
 
 
 if __name__ == "__main__":

@@ -27,6 +27,15 @@ def missing() -> list[str]:
     return [name for name in required if not os.environ.get(name)]
 
 
+def tokens() -> list[str]:
+    """Return the variables that may hold the token to write with; CML knows both spellings."""
+    return [
+        name
+        for secret in spec()["ci"]["secrets"]
+        for name in (secret["name"], secret["name"].lower())
+    ]
+
+
 @contextlib.contextmanager
 def credentials() -> Iterator[dict[str, str]]:
     """Make the secrets of the environment reach DVC, and take them back at the end.
@@ -48,8 +57,8 @@ def credentials() -> Iterator[dict[str, str]]:
                 options[option] = value
             elif value:
                 environment[name] = value
-        for token in spec()["ci"]["secrets"]:  # may write to the repository, which no stage needs
-            environment.pop(token["name"], None)
+        for name in tokens():  # may write to the repository, which no stage needs
+            environment.pop(name, None)
         with local_options(options), identity(environment, Path(folder)):
             yield environment
 

@@ -94,8 +94,8 @@ class Session:
 
 def masked(text: str) -> str:
     """Return the text without the values of the secrets: a report is public where a log is not."""
-    for secret in remote.spec()["secrets"] + remote.spec()["ci"]["secrets"]:
-        for line in os.environ.get(secret["name"], "").splitlines():
+    for name in [*(secret["name"] for secret in remote.spec()["secrets"]), *remote.tokens()]:
+        for line in os.environ.get(name, "").splitlines():
             if len(line.strip()) >= 6:  # shorter ones, as a brace, are in every text
                 text = text.replace(line.strip(), "***")
     return text
@@ -304,6 +304,11 @@ def run(chosen: argparse.Namespace) -> int:
         session = Session(chosen, environment, why_no_remote())
         if session.no_remote:
             session.note(session.no_remote)
+        if os.environ.get("CI") and not git("ls-files", "uv.lock"):
+            session.note(
+                "`uv.lock` is not in Git: run `uv lock` and commit it, or each run may get other"
+                " packages."
+            )
         repair_cache(session)
         pull(session)
         reproduce(session)

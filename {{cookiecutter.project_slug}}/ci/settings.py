@@ -7,6 +7,7 @@ same name, which wins: `repro_targets=train` or `--repro-targets train`.
 import argparse
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple, NoReturn
 
@@ -130,7 +131,12 @@ class Parser(argparse.ArgumentParser):
 
 
 def read(description: str, used: list[str], arguments: list[str] | None) -> argparse.Namespace:
-    """Read the variables that a script uses; a malformed one ends it with a sentence and code 2."""
+    """Read the variables that a script uses; a malformed one ends it with a sentence and code 2.
+
+    What the script then prints is UTF-8: a pipe or file on Windows has no letters for all of it.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
     parser = Parser(description=description, allow_abbrev=False)
     for name in used:
         default, meaning, _ = VARIABLES[name]
