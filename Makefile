@@ -1,6 +1,6 @@
 # Each target needs only Python 3.11 or newer and Git, and makes .venv where it is missing.
 PYTHON ?= python3
-PYTEST = .venv/bin/python -m pytest -n 2 --dist worksteal
+PYTEST = .venv/bin/python -m pytest -n 3 --dist worksteal
 
 .PHONY: demo test test-fast lint bench
 
