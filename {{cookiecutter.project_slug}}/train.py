@@ -36,7 +36,7 @@ SPLITTER, METRIC = model_selection.KFold, "r2"
 def check(params: dict, rows: int) -> None:
     """Exit with one sentence where the block `train` of params.yaml is not as it must be."""
     known = ["model", "folds", "seed", "threads", *MODELS]
-    if wrong := params.keys() ^ set(known):
+    if wrong := set(known) ^ set(params if isinstance(params, dict) else []):
         sys.exit(f"params.yaml: train takes the keys {known}; unknown or missing: {sorted(wrong)}.")
     if params["model"] not in MODELS:
         sys.exit(f"params.yaml: train.model must be one of {[*MODELS]}, not {params['model']!r}.")
@@ -69,7 +69,7 @@ def main() -> None:
     X, y = (np.load(f"data/raw/{array}_train.npy") for array in "Xy")
     try:
         params = (YAML(typ="safe").load(Path("params.yaml")) or {}).get("train") or {}
-    except YAMLError as error:
+    except (OSError, YAMLError, AttributeError) as error:
         sys.exit(f"params.yaml: {' '.join(str(error).split())}")
     check(params, rows=len(y))
     name, threads = params["model"], params["threads"]
