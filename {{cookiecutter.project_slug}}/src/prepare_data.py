@@ -29,7 +29,7 @@ class DataError(Exception):
 def check(params: dict) -> None:
     """Exit with one sentence where the block `prepare` of params.yaml is not as it must be."""
     known = ["target", "test_size", "drop_duplicates", "seed"]
-    if wrong := sorted(set(known) ^ set(params if isinstance(params, dict) else [])):
+    if wrong := sorted(set(known) ^ set(params)):
         sys.exit(f"params.yaml: prepare takes the keys {known}; unknown or missing: {wrong}.")
     if not isinstance(params["target"], str):
         sys.exit("params.yaml: prepare.target must be the name of a column, in quotes if a number.")
@@ -198,10 +198,10 @@ def prepare(
 
 def main() -> None:
     try:
-        params = (YAML(typ="safe").load(Path("params.yaml")) or {}).get("prepare") or {}
+        params = (YAML(typ="safe").load(Path("params.yaml")) or {}).get("prepare", {})
     except (OSError, YAMLError, AttributeError) as error:
         sys.exit(f"params.yaml: {' '.join(str(error).split())}")
-    check(params)
+    check(params if isinstance(params, dict) else {})
     if not SOURCE.exists() and SAMPLE.exists() and not SOURCE.with_suffix(".dvc").exists():
         runpy.run_path(str(SAMPLE), run_name="__main__")
     path = find_table(SOURCE)

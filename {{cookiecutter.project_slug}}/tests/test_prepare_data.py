@@ -33,7 +33,7 @@ def test_same_seed_same_split(table: pd.DataFrame) -> None:
 
 
 def test_missing_target_names_the_columns(table: pd.DataFrame) -> None:
-    with pytest.raises(DataError, match=r"no column 'price'.*height, weight, label"):
+    with pytest.raises(DataError, match=r"no column 'price'.*'height', 'weight', 'label'"):
         prepare(table, **PARAMS | {"target": "price"})
 
 
