@@ -15,12 +15,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from comparison import Comparison
+from comparison import Comparison, same_target
 from dvc.render.match import match_defs_renderers
 from dvc.repo import Repo
 from experiments import Experiment
 from markup import code, folded, shortened, table, text
-from values import Style, is_finite, shown
+from values import BRIEF, Style, is_finite, shown
 from verdict import Rules, lookup
 
 NOW = "now"
@@ -83,7 +83,9 @@ class Plot:
 
 def read_plots(comparison: Comparison) -> list[Picture]:
     """Draw every plot of `dvc.yaml`; one that cannot be read says why and spoils no other."""
-    baseline = comparison.baseline
+    baseline, head = comparison.baseline, comparison.head
+    if baseline and not same_target(baseline.params, head.params):
+        baseline = None
     revisions = [baseline.sha] if baseline else []
     labels = {"workspace": NOW} | ({baseline.sha: baseline.revision} if baseline else {})
     with Repo() as repo:
@@ -163,7 +165,7 @@ def describe(plot: Plot) -> tuple[str, str]:
         grid = evenly(across, POINTS)
         drawn = {name: [at(points, value) for value in grid] for name, points in curves.items()}
     chart = line_chart(across, up, drawn) if len(drawn) <= len(COLOURS) else ""
-    style = Style("0[.][0000]", 0)
+    style = Style(BRIEF, 0)
     step = max(1, (len(grid) - 1) // (TABLE_POINTS - 1)) if len(grid) == POINTS else 1
     rows = [
         [shown(value, style), *(shown_or_none(line[i], style) for line in drawn.values())]
@@ -367,13 +369,21 @@ def categories(plot: Plot, x: str, y: str) -> str:
     }
     names = list(dict.fromkeys(key for values in found.values() for key in values))
     rows = [
-        [code(key), *(code(str(values.get(key, "–"))) for values in found.values())]
+        [code(key), *(brief(values.get(key, "–")) for values in found.values())]
         for key in names[: 2 * MOST_CLASSES]
     ]
     headers = [code(name), *(code(f"{value}: {side}") for side in sides)]
     more = len(names) - len(rows)
     left = f"\n\n_{more:,} more in `uv run dvc plots diff`._" if more > 0 else ""
     return table(headers, rows, tuple(range(1, len(headers)))) + left
+
+
+def brief(value: Any) -> str:
+    """Write a number at a glance, anything else as code; DVC reads the numbers of a CSV as text."""
+    try:
+        return shown(float(value), Style(BRIEF, 0))
+    except (TypeError, ValueError):
+        return code(str(value))
 
 
 def natural(name: str) -> tuple[float, str]:

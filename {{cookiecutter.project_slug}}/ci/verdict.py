@@ -197,7 +197,14 @@ def numbers(comparison: Comparison, value: Value, style: Style) -> str:
             rows.append(["noise", "", "", f"± {shown(chance, style)}"])
     headers = [code(value.name), *([code(old.revision)] if old else []), "now"]
     headers += ["Change"] if old else []
-    return table(headers, rows, tuple(range(1, len(headers))))
+    body = table(headers, rows, tuple(range(1, len(headers))))
+    measured = lookup(new.metrics, "cv.metric")
+    if measured in (ABSENT, value.name):
+        return body
+    return (
+        f"{body}\n\n_How large noise is, is not known: the folds measured {code(str(measured))}"
+        " (`METRIC` in `train.py`)._"
+    )
 
 
 def validated(metrics: dict[str, dict[str, Any]], metric: str, style: Style) -> str:
