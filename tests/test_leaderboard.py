@@ -67,7 +67,7 @@ def test_what_predicts_another_column_does_not_compete(project: Project) -> None
     assert [row["names"] for row in rows if row["best"]] == [["own"]]
     assert rows[-1]["names"] == ["easy"]
     said = project.script("leaderboard").stdout
-    assert "Out of competition, for another column than churned: 1." in said
+    assert "1 out of competition: another column than churned is predicted." in said
     project.git("checkout", "--quiet", "easy")
     assert [row["names"] for row in board(project) if row["best"]] == [["easy"]]
 

@@ -126,6 +126,20 @@ def test_a_confusion_matrix_counts_what_the_file_holds(drawn_once: Project) -> N
 
 
 @pytest.mark.slow
+def test_long_numbers_do_not_run_into_one_another(drawn: Project) -> None:
+    """Mermaid gives each tick the same room, however long its number is.
+
+    Of the baseline's curve, from 0 to 1, nothing is to be seen on such an axis, and is not drawn.
+    """
+    drawn.write("plots/curve.csv", "x,y\n-50000,1e6\n750000,3e7\n")
+    chart = charts_of(report(drawn, "--baseline", "HEAD"))["Curve"]
+    assert 'title "now violet"' in chart
+    assert 'x-axis "x, thousands" -50 --> 750' in chart
+    assert 'y-axis "y, millions" -0.45 --> 31.45' in chart
+    assert [(line[0], line[-1]) for line in lines_of(chart)] == [(1, 30)]
+
+
+@pytest.mark.slow
 def test_many_classes_become_a_list_of_mistakes(drawn: Project) -> None:
     """Twenty classes make no table that one can read; the most frequent mistakes do."""
     right = {(f"c{n}", f"c{n}"): 5 for n in range(20)}

@@ -197,7 +197,9 @@ def legend(board: Board) -> str:
     others = len(board.experiments) - len(board.comparable)
     if others:
         predicted = code(str(target(board.params)))
-        sentences.append(f"Out of competition, for another column than {predicted}: {others:,}.")
+        sentences.append(
+            f"{others:,} out of competition: another column than {predicted} is predicted."
+        )
     stale = sum(one.stale for one in board.experiments)
     if stale:
         sentences.append(

@@ -240,20 +240,32 @@ def filled(line: list[float | None]) -> list[float]:
 
 def line_chart(across: Axis, up: str, lines: dict[str, list[float | None]]) -> str:
     """Return a Mermaid chart; it has no legend, so its title names the lines' colours."""
-    drawn = {name: filled(line) for name, line in lines.items()}
+    drawn = {name: filled(line) for name, line in lines.items() if set(line) != {None}}
     if across.high <= across.low:
         return ""
     colours = dict(zip(colours_of([*drawn]), drawn, strict=True))
     legend = ", ".join(f"{name} {colour}" for colour, name in colours.items())
-    decimals = decimals_of(across.high - across.low)
-    axis = f"{written(across.low, decimals)} --> {written(across.high, decimals)}"
     return mermaid(
         legend,
-        f'x-axis "{label(across.title)}" {axis}',
+        f"x-axis {written_axis(across)[0]}",
         up,
         list(drawn.values()),
         [COLOURS[colour] for colour in colours],
     )
+
+
+def written_axis(axis: Axis) -> tuple[str, float, int]:
+    """Write an axis for Mermaid; return also what to divide its numbers by, and their decimals.
+
+    Long numbers are in thousands or more, since Mermaid writes long ticks over one another.
+    """
+    title, unit = axis.title, 1.0
+    for size, name in (1e3, "thousands"), (1e6, "millions"), (1e9, "billions"), (1e12, "trillions"):
+        if max(abs(axis.low), abs(axis.high)) >= 10 * size:
+            title, unit = f"{axis.title}, {name}", size
+    decimals = decimals_of((axis.high - axis.low) / unit)
+    low, high = (written(end / unit, decimals) for end in (axis.low, axis.high))
+    return f'"{label(title)}" {low} --> {high}', unit, decimals
 
 
 def colours_of(names: list[str]) -> list[str]:
@@ -271,7 +283,7 @@ def mermaid(title: str, x_axis: str, up: str, lines: list[list[float]], colours:
     else:
         margin = (high - low) * 0.05 or abs(high) * 0.05 or 1.0
         low, high = low - margin, high + margin
-    decimals = decimals_of(high - low)
+    axis, unit, decimals = written_axis(Axis(up, low, high))
     setup = {
         "xyChart": {"width": 720, "height": 360},
         "themeVariables": {"xyChart": {"plotColorPalette": ", ".join(colours)}},
@@ -281,8 +293,11 @@ def mermaid(title: str, x_axis: str, up: str, lines: list[list[float]], colours:
         "xychart-beta",
         f'    title "{label(title)}"',
         f"    {x_axis}",
-        f'    y-axis "{label(up)}" {written(low, decimals)} --> {written(high, decimals)}',
-        *(f"    line [{', '.join(written(value, decimals) for value in line)}]" for line in lines),
+        f"    y-axis {axis}",
+        *(
+            f"    line [{', '.join(written(value / unit, decimals) for value in line)}]"
+            for line in lines
+        ),
     ]
     return "\n".join(["```mermaid", *body, "```"])
 
