@@ -269,7 +269,7 @@ def records(board: Board) -> list[dict[str, Any]]:
 
 
 def to_csv(board: Board) -> str:
-    """Write every experiment with all its numbers, a column for each metric and changed parameter."""
+    """Write every experiment, a column for each of its metrics and changed parameters."""
     rows = []
     for record in records(board):
         metrics, params = record.pop("metrics"), record.pop("changed_params")

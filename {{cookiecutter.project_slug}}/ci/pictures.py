@@ -72,7 +72,7 @@ class Plot:
         return str(self.properties.get("template") or "linear")
 
     def series(self) -> dict[str, list[dict[str, Any]]]:
-        """Group the rows by revision and, where a plot has several, by field; the baseline first."""
+        """Group the rows by revision and, where there are several, by field; the baseline first."""
         several = len({(row.get("filename"), row.get("field")) for row in self.rows}) > 1
         groups: dict[str, list[dict[str, Any]]] = {}
         for row in self.rows:

@@ -2,10 +2,11 @@
 
     python ci/report.py --baseline HEAD~1
 
-`report.md` is for comments, `report.html` the same with DVC's plots as one page to open offline, and
-`report-pictures/` has each plot as PNG. Each section is a function to Markdown. Exit codes: 0 written,
-2 a malformed flag, variable or `report` block in params.yaml or an unknown baseline, 5 the report
-could not be written, 6 written, but a metric fell by more than `report.max_regression`.
+`report.md` is for comments, `report.html` the same with DVC's plots as one page to open offline,
+and `report-pictures/` has each plot as PNG. Each section is a function to Markdown. Exit codes:
+0 written, 2 a malformed flag, variable or `report` block in params.yaml or an unknown baseline,
+5 the report could not be written, 6 written, but a metric fell by more than
+`report.max_regression`.
 """
 
 import argparse
@@ -199,7 +200,7 @@ def changed_data(comparison: Comparison, style: Style) -> list[str]:
     if len(kinds) > len(comparison.data):
         files, left_out = cut(comparison.files, style.rows, "files", command)
         lines = [
-            f"- {file.kind}: {f'{code(file.old_path)} → ' if file.old_path else ''}{code(file.path)}"
+            f"- {file.kind}: " + " → ".join(map(code, filter(None, [file.old_path, file.path])))
             for file in files
         ]
         parts += [folded(f"Files: {total}", "\n".join(lines) + left_out)]
