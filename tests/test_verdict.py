@@ -148,6 +148,8 @@ def test_without_a_number_there_is_no_verdict(project: Project) -> None:
     # First push: no baseline at all.
     project.git("branch", "--move", "trunk")
     assert report(project).startswith("## 🆕 `cats` 1 (first results)")
+    row = next(row for row in tables(project.report)["Leaderboard"] if "this run" in row[1])
+    assert row[3] == ""  # no parameter changed: there is nothing that it changed from
 
 
 def test_the_cause_is_what_was_changed_by_hand(project: Project) -> None:

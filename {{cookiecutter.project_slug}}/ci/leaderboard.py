@@ -47,6 +47,7 @@ from verdict import Rules, lookup, noise, primary, read_rules, spread, validated
 MOST_METRICS = 4  # columns in a table to read; JSON and CSV have all
 MOST_NAMES = 3
 MOST_PARAMS = 6
+CHECKOUT = "this checkout"  # the baseline where there is no other
 HERE = "this run"  # the row of what is checked out, in a report
 
 
@@ -127,8 +128,9 @@ def make(baseline: str) -> Board:
     if not rules.metric:
         some = next((one.metrics for one in experiments if one.metrics), {})
         rules = primary(some, rules)
-    params, here = at_commit(sha)[1] if sha else {}, at_commit("")[1]
-    return Board(ranked(experiments, rules, here), rules, name, params, here)
+    here = at_commit("")[1]
+    params = at_commit(sha)[1] if sha else here
+    return Board(ranked(experiments, rules, here), rules, name or CHECKOUT, params, here)
 
 
 def metric_names(board: Board) -> list[str]:
@@ -192,8 +194,7 @@ def legend(board: Board) -> str:
         near = any(board.mark(one) == "≈" for one in board.experiments)
         within = "; ≈ cannot be told from it, the difference is within noise" if near else ""
         sentences.append(f"⭐ is the best{within}.")
-    if board.baseline:
-        sentences.append(f"Parameters are those that differ from {code(board.baseline)}.")
+    sentences.append(f"Parameters are those that differ from {code(board.baseline)}.")
     others = len(board.experiments) - len(board.comparable)
     if others:
         predicted = code(str(target(board.params)))
@@ -289,7 +290,7 @@ def with_checkout(comparison: Comparison, rules: Rules, stale: bool) -> Board:
     metrics = {} if stale else head.metrics
     here = Experiment((HERE,), "checkout", "", "", "", "now", metrics, head.params, stale)
     experiments = ranked(fold([*collect(), here]), rules, head.params)
-    name, params = (baseline.revision, baseline.params) if baseline else ("", {})
+    name, params = (baseline.revision, baseline.params) if baseline else (CHECKOUT, head.params)
     return Board(experiments, rules, name, params, head.params)
 
 
