@@ -54,6 +54,25 @@ def commands(heading: str) -> list[list[str]]:
 
 
 @pytest.mark.slow
+def test_what_predicts_another_column_does_not_compete(project: Project) -> None:
+    """The bundled data are easy; no model of one's own data would ever be the best."""
+    params = json.loads((project.root / "params.yaml").read_text())
+    for branch, target, score in ("easy", "digit", 0.99), ("own", "churned", 0.7):
+        project.git("checkout", "--quiet", "-B", branch, "main")
+        project.write("params.yaml", params | {"prepare": {"times": 2, "target": target}})
+        project.dvc("repro")
+        project.write("metrics.json", {"accuracy": score})
+        project.commit(branch)
+    rows = board(project)
+    assert [row["names"] for row in rows if row["best"]] == [["own"]]
+    assert rows[-1]["names"] == ["easy"]
+    said = project.script("leaderboard").stdout
+    assert "1 out of competition: another column than churned is predicted." in said
+    project.git("checkout", "--quiet", "easy")
+    assert [row["names"] for row in board(project) if row["best"]] == [["easy"]]
+
+
+@pytest.mark.slow
 def test_best_first_with_its_changes_and_its_author(project: Project) -> None:
     attempt(project, "fast", 0.7, rate=0.9)
     attempt(project, "slow", 0.9, rate=0.1, steps=1000)
@@ -211,7 +230,7 @@ def test_the_files_are_those_that_dvc_yaml_names(project: Project) -> None:
     rows = board(project, "--baseline", "main")
     assert rows[0]["names"] == ["other"]
     assert rows[0]["metrics"] == {"accuracy": 0.75, "f1": 0.01}
-    assert rows[0]["changed_params"] == {"kind": "b", "size": 4}
+    assert rows[0]["changed_params"] == {"extra.toml:kind": "b", "sub/more.yaml:size": 4}
 
 
 @pytest.mark.slow

@@ -126,6 +126,20 @@ def test_a_confusion_matrix_counts_what_the_file_holds(drawn_once: Project) -> N
 
 
 @pytest.mark.slow
+def test_long_numbers_do_not_run_into_one_another(drawn: Project) -> None:
+    """Mermaid gives each tick the same room, however long its number is.
+
+    Of the baseline's curve, from 0 to 1, nothing is to be seen on such an axis, and is not drawn.
+    """
+    drawn.write("plots/curve.csv", "x,y\n-50000,1e6\n750000,3e7\n")
+    chart = charts_of(report(drawn, "--baseline", "HEAD"))["Curve"]
+    assert 'title "now violet"' in chart
+    assert 'x-axis "x, thousands" -50 --> 750' in chart
+    assert 'y-axis "y, millions" -0.45 --> 31.45' in chart
+    assert [(line[0], line[-1]) for line in lines_of(chart)] == [(1, 30)]
+
+
+@pytest.mark.slow
 def test_many_classes_become_a_list_of_mistakes(drawn: Project) -> None:
     """Twenty classes make no table that one can read; the most frequent mistakes do."""
     right = {(f"c{n}", f"c{n}"): 5 for n in range(20)}
@@ -149,7 +163,7 @@ def test_a_plot_that_is_added_appears_without_code(drawn: Project) -> None:
     drawn.write("plots/loss.csv", "step,train,test\n0,1.0,1.5\n1,0.5,1.0\n2,0.25,0.75\n")
     points = "".join(f"{n},{3 * n}\n" for n in range(100))
     drawn.write("plots/points.csv", f"a,b\n{points}")
-    drawn.write("plots/bars.csv", "feature,gain\nage,0.5\nbmi,0.25\n")
+    drawn.write("plots/bars.csv", "feature,gain\nage,0.512345678\nbmi,0.25\n")
     (drawn.root / "plots/dot.png").write_bytes(BLUE_DOT)
     text = report(drawn, "--baseline", "HEAD")
     charts = charts_of(text)
@@ -157,7 +171,7 @@ def test_a_plot_that_is_added_appears_without_code(drawn: Project) -> None:
     assert [(line[0], line[-1]) for line in losses] == [(1, 0.25), (1.5, 0.75)]
     # Ten equal parts of 0 … 99: the mean of three times the ten numbers in each.
     assert lines_of(charts["points"]) == [[3 * (10 * part + 4.5) for part in range(10)]]
-    assert ["age", "0.5"] in tables(text)["Plots"]
+    assert ["age", "0.5123"] in tables(text)["Plots"]
     page = (drawn.root / "report.html").read_text(encoding="utf-8")
     titles = {spec["title"]["text"] for spec in specs_of(page) if isinstance(spec["title"], dict)}
     assert {"dvc.yaml::loss", "dvc.yaml::points", "dvc.yaml::importance"} <= {

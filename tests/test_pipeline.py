@@ -281,10 +281,12 @@ class Bad(NamedTuple):
 
 BAD_DATA = {
     "no target": Bad(
-        r"own\.csv: there is no column 'label' .*: size, noise, bought", prepare={"target": "label"}
+        r"own\.csv: there is no column 'label' .*: 'size', 'noise', 'bought'",
+        prepare={"target": "label"},
     ),
     "text": Bad(
-        r"own\.csv: column 'size' .*'tall' in 2 rows \(5, 9\)", {5: "tall,1,no,1", 9: "big,1,no,1"}
+        r"own\.csv: column 'size' .*'tall' in 2 rows \(5, 9\): write numbers such as 1234\.5",
+        {5: "tall,1,no,1", 9: "big,1,no,1"},
     ),
     "nothing": Bad(r"own\.csv: column 'noise' .* row 7:", {7: "7,,no,3"}),
     "infinite": Bad(r"own\.csv: column 'noise' .* row 7:", {7: "7,-inf,no,3"}),
@@ -306,7 +308,7 @@ BAD_DATA = {
     ),
     "nothing to predict": Bad(r"column 'price' .* row 3:", {3: "3,1,no,"}, "regression"),
     "identical rows": Bad(
-        r"of the test data are identical to .* of the training data.*prepare\.drop_duplicates",
+        r"test data repeat training data, .* the same as .*prepare\.drop_duplicates",
         {row: f"{row // 2},1,{'no' if row < 26 else 'yes'},1" for row in range(2, 52)},
     ),
     "ragged": Bad(r"own\.csv: .*line 6", {6: "6,1,no,1,1,1,1,1"}),
@@ -319,6 +321,9 @@ BAD_DATA = {
     "seed": Bad("seed must be a whole number", prepare={"seed": "now"}),
     "unknown key": Bad(r"prepare takes the keys .*\['testsize'\]", prepare={"testsize": 0.1}),
     "missing key": Bad(r"prepare takes the keys .*\['seed'\]", prepare={"seed": ...}),
+    "two targets": Bad(
+        "prepare.target must be the name of a column", prepare={"target": ["a", "b"]}
+    ),
 }
 
 
@@ -343,6 +348,10 @@ BAD_FOLDERS = {
     "another format": ({"a.xlsx": "a"}, "must hold one .csv or .parquet file; it holds a.xlsx"),
     "empty file": ({"a.csv": ""}, "a.csv: the file is empty"),
     "only a header": ({"a.csv": HEADER}, "a.csv: the file is empty"),
+    "semicolons": ({"a.csv": "a;b\n1,5;2\n"}, "columns are separated by ';': save .* commas"),
+    "tabs": ({"a.csv": "a\tb\n1\t2\n"}, r"columns are separated by '\\t': save"),
+    "row numbers": ({"a.csv": ",a,b\n0,1,2\n"}, "a.csv: column 1 has no name: name it, or leave"),
+    "no UTF-8": ({"a.csv": "größe,b\n1,2\n".encode("latin-1")}, "a.csv: its text is not UTF-8"),
     "no Parquet": ({"a.parquet": "a,b\n1,2\n"}, "a.parquet: .* no .parquet file"),
 }
 
@@ -399,6 +408,10 @@ def test_malformed_params_are_refused_in_one_sentence(bake: Render, task: str) -
     (project.path / "params.yaml").write_text(malformed, encoding="utf-8")
     for script in "src/prepare_data.py", "train.py", "src/evaluate.py":
         assert re.search(r"^params\.yaml: .*'\\t'.* line \d+, column 1", refusal(project, script))
+    for malformed in "prepare: yes\ntrain: knn\n", "prepare:\ntrain:\n", "- prepare\n- train\n":
+        (project.path / "params.yaml").write_text(malformed, encoding="utf-8")
+        for script in "src/prepare_data.py", "train.py":
+            assert refusal(project, script).startswith("params.yaml: ")
 
 
 @pytest.mark.slow

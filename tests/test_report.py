@@ -315,7 +315,9 @@ def test_a_thousand_metrics_and_a_hundred_thousand_files(project: Project) -> No
     assert "Files: 100,000 modified" in text
     rows = tables(text)["Metrics"]
     assert rows[0][1] == "metric_0999"
-    assert f"_{1000 - len(rows):,} more metrics are left out; `dvc metrics diff --all" in text
+    assert (
+        f"_{1000 - len(rows):,} more metrics are left out; `uv run dvc metrics diff --all" in text
+    )
     listed = text.count("- modified: `images/folder/")
     assert f"_{100_000 - listed:,} more files are left out; `uv run dvc diff" in text
 

@@ -85,6 +85,12 @@ def test_within_noise(project: Project) -> None:
         headline, code = judged(project, old, new)
         assert headline.startswith(f"## {word}: `accuracy` 0.8 → "), headline
         assert code == 0
+        dots = [
+            row[4][-1] in "🟢🔴"
+            for row in tables(project.report)["Metrics"]
+            if row[1] == "accuracy"
+        ]
+        assert dots == [word == "🟢 Better"]
     rows = next(iter(tables(project.report).values()))
     assert ["cross-validation, 5 folds", "0.8 ± 0.03", "0.81 ± 0.04", "+0.01"] in [
         [cell.replace("\u00a0", " ") for cell in row] for row in rows
@@ -100,7 +106,28 @@ def test_within_noise(project: Project) -> None:
     set_rules(project)
     other = {"cv": CV | {"metric": "f1"}}
     assert "🟢 Better" in judged(project, old | other, old | other | {"accuracy": 0.81})[0]
+    assert "the folds measured `f1` (`METRIC` in `train.py`)" in project.report
+    assert "cross-validation" not in project.report  # a column of dashes
     assert "🟢 Better" in judged(project, {"accuracy": 0.8}, old | {"accuracy": 0.81})[0]
+
+
+def test_scores_on_another_target_are_not_compared(project: Project) -> None:
+    """Own data take the place of the bundled ones: a lower score is no loss, and fails nothing."""
+    set_rules(project)
+    params = json.loads((project.root / "params.yaml").read_text())
+    for target, score in ("digit", 0.97), ("churned", 0.7):
+        prepare = {"times": 2, "target": target}
+        project.write("params.yaml", params | {"prepare": prepare})
+        project.dvc("repro")
+        project.write("metrics.json", {"accuracy": score})
+        project.commit(f"Predict {target}")
+    done = project.script("report", "--baseline", "HEAD~1")
+    assert done.returncode == 0
+    text = project.report
+    assert text.startswith("## 🆕 `accuracy` 0.7 (first results)")
+    assert "`HEAD~1` predicts `digit`, this checkout `churned`" in text
+    assert ["metrics.json", "accuracy", "\N{EN DASH}", "0.7", "new"] in tables(text)["Metrics"]
+    assert ["params.yaml", "prepare.target", "digit", "churned"] in tables(text)["Parameters"]
 
 
 def test_without_a_number_there_is_no_verdict(project: Project) -> None:
@@ -121,6 +148,8 @@ def test_without_a_number_there_is_no_verdict(project: Project) -> None:
     # First push: no baseline at all.
     project.git("branch", "--move", "trunk")
     assert report(project).startswith("## 🆕 `cats` 1 (first results)")
+    row = next(row for row in tables(project.report)["Leaderboard"] if "this run" in row[1])
+    assert row[3] == ""  # no parameter changed: there is nothing that it changed from
 
 
 def test_the_cause_is_what_was_changed_by_hand(project: Project) -> None:

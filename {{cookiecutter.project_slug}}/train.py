@@ -36,7 +36,7 @@ SPLITTER, METRIC = model_selection.KFold, "r2"
 def check(params: dict, rows: int) -> None:
     """Exit with one sentence where the block `train` of params.yaml is not as it must be."""
     known = ["model", "folds", "seed", "threads", *MODELS]
-    if wrong := params.keys() ^ set(known):
+    if wrong := set(known) ^ set(params):
         sys.exit(f"params.yaml: train takes the keys {known}; unknown or missing: {sorted(wrong)}.")
     if params["model"] not in MODELS:
         sys.exit(f"params.yaml: train.model must be one of {[*MODELS]}, not {params['model']!r}.")
@@ -68,10 +68,10 @@ def main() -> None:
         sys.exit("data/raw is missing: run `uv run python src/prepare_data.py`.")
     X, y = (np.load(f"data/raw/{array}_train.npy") for array in "Xy")
     try:
-        params = (YAML(typ="safe").load(Path("params.yaml")) or {}).get("train") or {}
-    except YAMLError as error:
+        params = (YAML(typ="safe").load(Path("params.yaml")) or {}).get("train", {})
+    except (OSError, YAMLError, AttributeError) as error:
         sys.exit(f"params.yaml: {' '.join(str(error).split())}")
-    check(params, rows=len(y))
+    check(params if isinstance(params, dict) else {}, rows=len(y))
     name, threads = params["model"], params["threads"]
     try:
         with threadpool_limits(threads), joblib.parallel_config(n_jobs=threads):

@@ -23,6 +23,7 @@ from markup import code
 
 ABSENT = object()  # a value that one side does not have; None is a value (null)
 EXPERIMENTS = 5
+TARGET = "prepare.target"  # in params.yaml: the column that is predicted
 HIGHER_IS_BETTER = {"accuracy", "auc", "f1", "precision", "r2", "recall", "score"}
 LOWER_IS_BETTER = {"error", "loss", "mae", "mape", "mse", "rmse"}
 
@@ -140,6 +141,17 @@ def direction(name: str) -> int:
     """Return 1 where a higher value of this metric is better, -1 where a lower one is, else 0."""
     words = set(re.split(r"[^a-z0-9]+", name.rpartition(".")[2].lower()))
     return bool(words & HIGHER_IS_BETTER) - bool(words & LOWER_IS_BETTER)
+
+
+def target(params: dict[str, dict[str, Any]]) -> Any:
+    """Return the column that is predicted by these parameters, ABSENT where they name none."""
+    return params.get("params.yaml", {}).get(TARGET, ABSENT)
+
+
+def same_target(one: dict[str, dict[str, Any]], other: dict[str, dict[str, Any]]) -> bool:
+    """Tell whether both predict the same column; scores on different ones do not compare."""
+    targets = target(one), target(other)
+    return ABSENT in targets or targets[0] == targets[1]
 
 
 def how_to_fetch(revision: str) -> str:
@@ -464,6 +476,14 @@ def compare(baseline: str, targets: list[str], tag_prefix: str) -> Comparison:
     head.params = params.get("workspace", {})
     if old:
         old.params = params.get(sha, {})
+    warnings = warnings_about(name, sha, head_sha, results)
+    if old and not same_target(old.params, head.params):
+        old.metrics = {}
+        predicted = [code(str(target(side.params))) for side in (old, head)]
+        warnings.append(
+            f"{code(name)} predicts {predicted[0]}, this checkout {predicted[1]}: their scores"
+            " cannot be compared, so the metrics below stand alone."
+        )
     data = compare_outputs(old.outputs, head.outputs) if old else []
     files, unlisted = compare_data(data)
     changed_params = compare_values(old.params, head.params) if old else []
@@ -481,7 +501,5 @@ def compare(baseline: str, targets: list[str], tag_prefix: str) -> Comparison:
             for tagged, tag in experiments.items()
             if tagged in by_sha
         ],
-        warnings=warnings_about(name, sha, head_sha, results)
-        + head.problems
-        + (old.problems if old else []),
+        warnings=warnings + head.problems + (old.problems if old else []),
     )

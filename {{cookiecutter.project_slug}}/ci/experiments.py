@@ -105,7 +105,7 @@ class Objects:
         return (header[0].decode(), content) if header[1] == b"blob" else ("", b"")
 
     def checksum(self, sha: str, path: str) -> tuple[str, str]:
-        """Return the id and the MD5 of a file, as DVC records it; both empty where it is not in Git."""
+        """Return the id and the MD5 (as in `dvc.lock`) of a file, both empty if not in Git."""
         identity, content = self.read(sha, path)
         if identity and identity not in self.checksums:
             self.checksums[identity] = hashlib.md5(content, usedforsecurity=False).hexdigest()
@@ -129,7 +129,7 @@ class Objects:
 
 
 def declared(pipeline: Any) -> tuple[list[str], list[str]]:
-    """Return the metrics and the parameter files that a `dvc.yaml` names; params.yaml is default."""
+    """Return the metrics and the parameter files of a `dvc.yaml`; params.yaml is default."""
     metrics: dict[str, None] = {}
     params = {"params.yaml": None}
     pipeline = pipeline if isinstance(pipeline, dict) else {}
@@ -182,7 +182,7 @@ def references() -> Iterator[Experiment]:
 
 
 def values_at(objects: Objects, sha: str) -> tuple[Values, Values, bool]:
-    """Return the metrics and the parameters of a commit, and whether it was changed since its run."""
+    """Return the metrics and parameters of a commit, and whether it was changed since its run."""
     pipeline = objects.load(sha, "dvc.yaml", fast=True)
     if is_stale(objects, sha, pipeline):
         return {}, read_files(objects, sha, declared(pipeline)[1], fast=True), True

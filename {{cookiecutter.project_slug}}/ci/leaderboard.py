@@ -29,23 +29,25 @@ from typing import Any
 import page
 import settings
 from comparison import (
-    ABSENT,
     Comparison,
     compare_values,
     find_baseline,
     git,
     how_to_fetch,
     is_number,
+    same_target,
+    target,
 )
 from experiments import Experiment, Values, at_commit, collect, fold
 from markup import code, table
 from tabulate import tabulate
 from values import BRIEF, EXACT, Style, is_nan, shown
-from verdict import Rules, lookup, noise, primary, read_rules, validated
+from verdict import Rules, lookup, noise, primary, read_rules, spread, validated
 
 MOST_METRICS = 4  # columns in a table to read; JSON and CSV have all
 MOST_NAMES = 3
 MOST_PARAMS = 6
+CHECKOUT = "this checkout"  # the baseline where there is no other
 HERE = "this run"  # the row of what is checked out, in a report
 
 
@@ -57,11 +59,17 @@ class Board:
     rules: Rules
     baseline: str  # the name of the revision that changed parameters are shown against
     baseline_params: Values
+    params: Values  # of the checkout
+
+    @cached_property
+    def comparable(self) -> list[Experiment]:
+        """The experiments that predict what the checkout predicts."""
+        return [one for one in self.experiments if same_target(one.params, self.params)]
 
     @cached_property
     def best(self) -> list[Experiment]:
         """The experiments with the best value of the primary metric; several where they tie."""
-        scored = [one for one in self.experiments if score(one, self.rules) is not None]
+        scored = [one for one in self.comparable if score(one, self.rules) is not None]
         known = scored if self.rules.direction else []
         return [one for one in known if score(one, self.rules) == score(known[0], self.rules)]
 
@@ -70,6 +78,8 @@ class Board:
         best = self.best
         if one in best:
             return "⭐"
+        if not same_target(one.params, self.params):
+            return ""
         mine = score(one, self.rules)
         chance = noise(best[0].metrics, one.metrics, self.rules.metric) if best else None
         if chance is None or mine is None:
@@ -92,12 +102,16 @@ def score(one: Experiment, rules: Rules) -> float | None:
     return value if is_number(value) and not is_nan(value) else None
 
 
-def ranked(experiments: list[Experiment], rules: Rules) -> list[Experiment]:
-    """Sort by the primary metric, the best first and what has none last; the older first in a tie."""
+def ranked(experiments: list[Experiment], rules: Rules, params: Values) -> list[Experiment]:
+    """Sort by the primary metric, the best first; the older first in a tie.
 
-    def rank(one: Experiment) -> tuple[bool, float, float]:
+    What has no score comes last, and before it what predicts another column than these parameters.
+    """
+
+    def rank(one: Experiment) -> tuple[bool, bool, float, float]:
         value = score(one, rules)
-        return value is None, -(value or 0) * (rules.direction or 1), one.time
+        other = not same_target(one.params, params)
+        return value is None, other, -(value or 0) * (rules.direction or 1), one.time
 
     return sorted(experiments, key=rank)
 
@@ -114,8 +128,9 @@ def make(baseline: str) -> Board:
     if not rules.metric:
         some = next((one.metrics for one in experiments if one.metrics), {})
         rules = primary(some, rules)
-    params = at_commit(sha)[1] if sha else {}
-    return Board(ranked(experiments, rules), rules, name, params)
+    here = at_commit("")[1]
+    params = at_commit(sha)[1] if sha else here
+    return Board(ranked(experiments, rules, here), rules, name or CHECKOUT, params, here)
 
 
 def metric_names(board: Board) -> list[str]:
@@ -132,7 +147,7 @@ def cells(
 ) -> tuple[list[str], list[list[str]]]:
     """Return the headers and the rows; `quote` writes a name."""
     metrics = metric_names(board)
-    has_cv = any(lookup(one.metrics, "cv.std") is not ABSENT for one in board.experiments)
+    has_cv = any(spread(one.metrics, board.rules.metric) is not None for one in board.experiments)
     headers = [
         "#",
         "Experiment",
@@ -176,11 +191,16 @@ def legend(board: Board) -> str:
     way = {1: ", higher is better", -1: ", lower is better", 0: ""}[board.rules.direction]
     sentences = [f"Sorted by {code(board.rules.metric)}{way}." if board.rules.metric else ""]
     if board.best:
+        near = any(board.mark(one) == "≈" for one in board.experiments)
+        within = "; ≈ cannot be told from it, the difference is within noise" if near else ""
+        sentences.append(f"⭐ is the best{within}.")
+    sentences.append(f"Parameters are those that differ from {code(board.baseline)}.")
+    others = len(board.experiments) - len(board.comparable)
+    if others:
+        predicted = code(str(target(board.params)))
         sentences.append(
-            "⭐ is the best; ≈ cannot be told from it, the difference is within noise."
+            f"{others:,} out of competition: another column than {predicted} is predicted."
         )
-    if board.baseline:
-        sentences.append(f"Parameters are those that differ from {code(board.baseline)}.")
     stale = sum(one.stale for one in board.experiments)
     if stale:
         sentences.append(
@@ -250,7 +270,7 @@ def records(board: Board) -> list[dict[str, Any]]:
 
 
 def to_csv(board: Board) -> str:
-    """Write every experiment with all its numbers, a column for each metric and changed parameter."""
+    """Write every experiment, a column for each of its metrics and changed parameters."""
     rows = []
     for record in records(board):
         metrics, params = record.pop("metrics"), record.pop("changed_params")
@@ -269,10 +289,9 @@ def with_checkout(comparison: Comparison, rules: Rules, stale: bool) -> Board:
     head, baseline = comparison.head, comparison.baseline
     metrics = {} if stale else head.metrics
     here = Experiment((HERE,), "checkout", "", "", "", "now", metrics, head.params, stale)
-    experiments = ranked(fold([*collect(), here]), rules)
-    return Board(
-        experiments, rules, *((baseline.revision, baseline.params) if baseline else ("", {}))
-    )
+    experiments = ranked(fold([*collect(), here]), rules, head.params)
+    name, params = (baseline.revision, baseline.params) if baseline else (CHECKOUT, head.params)
+    return Board(experiments, rules, name, params, head.params)
 
 
 FORMATS: dict[str, Callable[[Board, Style], str]] = {

@@ -15,12 +15,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from comparison import Comparison
+from comparison import Comparison, same_target
 from dvc.render.match import match_defs_renderers
 from dvc.repo import Repo
 from experiments import Experiment
 from markup import code, folded, shortened, table, text
-from values import Style, is_finite, shown
+from values import BRIEF, Style, is_finite, shown
 from verdict import Rules, lookup
 
 NOW = "now"
@@ -72,7 +72,7 @@ class Plot:
         return str(self.properties.get("template") or "linear")
 
     def series(self) -> dict[str, list[dict[str, Any]]]:
-        """Group the rows by revision and, where a plot has several, by field; the baseline first."""
+        """Group the rows by revision and, where there are several, by field; the baseline first."""
         several = len({(row.get("filename"), row.get("field")) for row in self.rows}) > 1
         groups: dict[str, list[dict[str, Any]]] = {}
         for row in self.rows:
@@ -83,7 +83,9 @@ class Plot:
 
 def read_plots(comparison: Comparison) -> list[Picture]:
     """Draw every plot of `dvc.yaml`; one that cannot be read says why and spoils no other."""
-    baseline = comparison.baseline
+    baseline, head = comparison.baseline, comparison.head
+    if baseline and not same_target(baseline.params, head.params):
+        baseline = None
     revisions = [baseline.sha] if baseline else []
     labels = {"workspace": NOW} | ({baseline.sha: baseline.revision} if baseline else {})
     with Repo() as repo:
@@ -163,7 +165,7 @@ def describe(plot: Plot) -> tuple[str, str]:
         grid = evenly(across, POINTS)
         drawn = {name: [at(points, value) for value in grid] for name, points in curves.items()}
     chart = line_chart(across, up, drawn) if len(drawn) <= len(COLOURS) else ""
-    style = Style("0[.][0000]", 0)
+    style = Style(BRIEF, 0)
     step = max(1, (len(grid) - 1) // (TABLE_POINTS - 1)) if len(grid) == POINTS else 1
     rows = [
         [shown(value, style), *(shown_or_none(line[i], style) for line in drawn.values())]
@@ -238,20 +240,32 @@ def filled(line: list[float | None]) -> list[float]:
 
 def line_chart(across: Axis, up: str, lines: dict[str, list[float | None]]) -> str:
     """Return a Mermaid chart; it has no legend, so its title names the lines' colours."""
-    drawn = {name: filled(line) for name, line in lines.items()}
+    drawn = {name: filled(line) for name, line in lines.items() if set(line) != {None}}
     if across.high <= across.low:
         return ""
     colours = dict(zip(colours_of([*drawn]), drawn, strict=True))
     legend = ", ".join(f"{name} {colour}" for colour, name in colours.items())
-    decimals = decimals_of(across.high - across.low)
-    axis = f"{written(across.low, decimals)} --> {written(across.high, decimals)}"
     return mermaid(
         legend,
-        f'x-axis "{label(across.title)}" {axis}',
+        f"x-axis {written_axis(across)[0]}",
         up,
         list(drawn.values()),
         [COLOURS[colour] for colour in colours],
     )
+
+
+def written_axis(axis: Axis) -> tuple[str, float, int]:
+    """Write an axis for Mermaid; return also what to divide its numbers by, and their decimals.
+
+    Long numbers are in thousands or more, since Mermaid writes long ticks over one another.
+    """
+    title, unit = axis.title, 1.0
+    for size, name in (1e3, "thousands"), (1e6, "millions"), (1e9, "billions"), (1e12, "trillions"):
+        if max(abs(axis.low), abs(axis.high)) >= 10 * size:
+            title, unit = f"{axis.title}, {name}", size
+    decimals = decimals_of((axis.high - axis.low) / unit)
+    low, high = (written(end / unit, decimals) for end in (axis.low, axis.high))
+    return f'"{label(title)}" {low} --> {high}', unit, decimals
 
 
 def colours_of(names: list[str]) -> list[str]:
@@ -269,7 +283,7 @@ def mermaid(title: str, x_axis: str, up: str, lines: list[list[float]], colours:
     else:
         margin = (high - low) * 0.05 or abs(high) * 0.05 or 1.0
         low, high = low - margin, high + margin
-    decimals = decimals_of(high - low)
+    axis, unit, decimals = written_axis(Axis(up, low, high))
     setup = {
         "xyChart": {"width": 720, "height": 360},
         "themeVariables": {"xyChart": {"plotColorPalette": ", ".join(colours)}},
@@ -279,8 +293,11 @@ def mermaid(title: str, x_axis: str, up: str, lines: list[list[float]], colours:
         "xychart-beta",
         f'    title "{label(title)}"',
         f"    {x_axis}",
-        f'    y-axis "{label(up)}" {written(low, decimals)} --> {written(high, decimals)}',
-        *(f"    line [{', '.join(written(value, decimals) for value in line)}]" for line in lines),
+        f"    y-axis {axis}",
+        *(
+            f"    line [{', '.join(written(value / unit, decimals) for value in line)}]"
+            for line in lines
+        ),
     ]
     return "\n".join(["```mermaid", *body, "```"])
 
@@ -367,13 +384,21 @@ def categories(plot: Plot, x: str, y: str) -> str:
     }
     names = list(dict.fromkeys(key for values in found.values() for key in values))
     rows = [
-        [code(key), *(code(str(values.get(key, "–"))) for values in found.values())]
+        [code(key), *(brief(values.get(key, "–")) for values in found.values())]
         for key in names[: 2 * MOST_CLASSES]
     ]
     headers = [code(name), *(code(f"{value}: {side}") for side in sides)]
     more = len(names) - len(rows)
     left = f"\n\n_{more:,} more in `uv run dvc plots diff`._" if more > 0 else ""
     return table(headers, rows, tuple(range(1, len(headers)))) + left
+
+
+def brief(value: Any) -> str:
+    """Write a number at a glance, anything else as code; DVC reads the numbers of a CSV as text."""
+    try:
+        return shown(float(value), Style(BRIEF, 0))
+    except (TypeError, ValueError):
+        return code(str(value))
 
 
 def natural(name: str) -> tuple[float, str]:

@@ -2,10 +2,11 @@
 
     python ci/report.py --baseline HEAD~1
 
-`report.md` is for comments, `report.html` the same with DVC's plots as one page to open offline, and
-`report-pictures/` has each plot as PNG. Each section is a function to Markdown. Exit codes: 0 written,
-2 a malformed flag, variable or `report` block in params.yaml or an unknown baseline, 5 the report
-could not be written, 6 written, but a metric fell by more than `report.max_regression`.
+`report.md` is for comments, `report.html` the same with DVC's plots as one page to open offline,
+and `report-pictures/` has each plot as PNG. Each section is a function to Markdown. Exit codes:
+0 written, 2 a malformed flag, variable or `report` block in params.yaml or an unknown baseline,
+5 the report could not be written, 6 written, but a metric fell by more than
+`report.max_regression`.
 """
 
 import argparse
@@ -26,7 +27,7 @@ from experiments import at_commit
 from markup import block, code, folded, table
 from pictures import Picture
 from values import BRIEF, EXACT, Style, change, is_nan, shown, size
-from verdict import Rules, Verdict, lookup
+from verdict import Rules, Verdict, lookup, noise
 
 T = TypeVar("T")
 REPORT = Path("report.md")
@@ -123,23 +124,30 @@ def metrics(comparison: Comparison, rules: Rules, style: Style) -> str:
         values = sorted(values, key=lambda value: not value.changed)
     command = f"uv run dvc metrics diff --all {comparison.baseline.sha[:7]}"
     values, left_out = cut(values, style.rows, "metrics", command)
+    chance = noise(comparison.baseline.metrics, comparison.head.metrics, rules.metric)
     fold = len(values) > FOLDED_FROM and not all(value.changed for value in values)
     headers, right = ["Path", "Metric", "Old", "New", "Change"], (2, 3, 4)
-    rows = [metric_row(value, rules, style) for value in values if value.changed or not fold]
+    rows = [
+        metric_row(value, rules, style, chance) for value in values if value.changed or not fold
+    ]
     parts = [listed(headers, rows, right, "metrics") if rows else "No metric changed."]
     if any("🟢" in row[4] or "🔴" in row[4] for row in rows):
         parts.append("🟢 better · 🔴 worse")
     if fold:
-        rows = [metric_row(value, rules, style)[:3] for value in values if not value.changed]
+        rows = [
+            metric_row(value, rules, style, chance)[:3] for value in values if not value.changed
+        ]
         unchanged = table(["Path", "Metric", "Value"], rows, (2,))
         parts.append(folded(f"{len(rows):,} unchanged metrics", unchanged))
     return "### Metrics\n\n" + "\n\n".join(parts) + left_out
 
 
-def metric_row(value: Value, rules: Rules, style: Style) -> list[str]:
-    """Write a metric on both sides."""
+def metric_row(value: Value, rules: Rules, style: Style, chance: float | None) -> list[str]:
+    """Write a metric on both sides; of a difference within noise not that it is good or bad."""
     sides = [shown(value.old, style), shown(value.new, style)]
     better = rules.direction if value.name == rules.metric else direction(value.name)
+    if value.name == rules.metric and chance is not None and abs(value.delta or 0) <= chance:
+        better = 0
     return [code(value.path), code(value.name), *sides, change(value, style, better)]
 
 
@@ -192,7 +200,7 @@ def changed_data(comparison: Comparison, style: Style) -> list[str]:
     if len(kinds) > len(comparison.data):
         files, left_out = cut(comparison.files, style.rows, "files", command)
         lines = [
-            f"- {file.kind}: {f'{code(file.old_path)} → ' if file.old_path else ''}{code(file.path)}"
+            f"- {file.kind}: " + " → ".join(map(code, filter(None, [file.old_path, file.path])))
             for file in files
         ]
         parts += [folded(f"Files: {total}", "\n".join(lines) + left_out)]
@@ -324,7 +332,7 @@ def read(chosen: argparse.Namespace) -> Report:
     board = leaderboard.with_checkout(comparison, rules, stale)
     found = pictures.read_plots(comparison)
     style = glance(chosen, max(ROW_LIMITS))
-    latest = pictures.over_time(board.experiments, rules, style)
+    latest = pictures.over_time(board.comparable, rules, style)
     judged = verdict.not_run(comparison) if stale else verdict.judge(comparison, rules, style)
     found = page.write_images(found + ([latest] if latest else []), PICTURES)
     return Report(comparison, rules, judged, board, found)

@@ -94,7 +94,7 @@ def primary(metrics: dict[str, dict[str, Any]], rules: Rules) -> Rules:
 
 
 def spread(metrics: dict[str, dict[str, Any]], metric: str) -> float | None:
-    """Return the standard deviation of the metric over the folds, None where it was not measured."""
+    """Return the metric's standard deviation over the folds, None where it was not measured."""
     std = lookup(metrics, "cv.std")
     measured = lookup(metrics, "cv.metric") == metric and is_finite(std)
     return float(std) if measured else None
@@ -197,7 +197,14 @@ def numbers(comparison: Comparison, value: Value, style: Style) -> str:
             rows.append(["noise", "", "", f"± {shown(chance, style)}"])
     headers = [code(value.name), *([code(old.revision)] if old else []), "now"]
     headers += ["Change"] if old else []
-    return table(headers, rows, tuple(range(1, len(headers))))
+    body = table(headers, rows, tuple(range(1, len(headers))))
+    measured = lookup(new.metrics, "cv.metric")
+    if measured in (ABSENT, value.name):
+        return body
+    return (
+        f"{body}\n\n_How large noise is, is not known: the folds measured {code(str(measured))}"
+        " (`METRIC` in `train.py`)._"
+    )
 
 
 def validated(metrics: dict[str, dict[str, Any]], metric: str, style: Style) -> str:
@@ -205,4 +212,5 @@ def validated(metrics: dict[str, dict[str, Any]], metric: str, style: Style) -> 
     std = spread(metrics, metric)
     if std is None:
         return "–"
-    return f"{shown(lookup(metrics, 'cv.mean'), style)}\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{shown(std, style)}"
+    mean = lookup(metrics, "cv.mean")
+    return f"{shown(mean, style)}\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{shown(std, style)}"

@@ -5,6 +5,7 @@ column and the rows. Rows have the numbers that their file shows: in a CSV the h
 the data begin with row 2 (a cell with line breaks is one row), in a Parquet file with row 1.
 """
 
+import re
 import runpy
 import sys
 import warnings
@@ -28,8 +29,10 @@ class DataError(Exception):
 def check(params: dict) -> None:
     """Exit with one sentence where the block `prepare` of params.yaml is not as it must be."""
     known = ["target", "test_size", "drop_duplicates", "seed"]
-    if wrong := sorted(params.keys() ^ set(known)):
+    if wrong := sorted(set(known) ^ set(params)):
         sys.exit(f"params.yaml: prepare takes the keys {known}; unknown or missing: {wrong}.")
+    if not isinstance(params["target"], str):
+        sys.exit("params.yaml: prepare.target must be the name of a column, in quotes if a number.")
     if not isinstance(params["test_size"], float) or not 0 < params["test_size"] < 1:
         sys.exit("params.yaml: prepare.test_size must lie between 0 and 1, for example 0.2.")
     if not isinstance(params["drop_duplicates"], bool):
@@ -55,6 +58,7 @@ def read_table(path: Path) -> pd.DataFrame:
     kind = path.suffix.lower()
     try:
         if kind == ".csv":
+            check_header(path)
             with warnings.catch_warnings(action="error", category=pd.errors.ParserWarning):
                 table = pd.read_csv(path, index_col=False, skip_blank_lines=False, low_memory=False)
         else:
@@ -63,6 +67,8 @@ def read_table(path: Path) -> pd.DataFrame:
         raise DataError(
             "the rows have more values than the header has names: name every column."
         ) from error
+    except UnicodeDecodeError as error:
+        raise DataError('its text is not UTF-8: in Excel, save it as "CSV UTF-8".') from error
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())  # pandas may end it with a line break
         raise DataError(f"the file is empty or no {kind} file: {reason}") from error
@@ -71,6 +77,21 @@ def read_table(path: Path) -> pd.DataFrame:
     if table.empty:
         raise DataError("the file is empty: it has no rows of data.")
     return table
+
+
+def check_header(path: Path) -> None:
+    """Raise DataError where a CSV's columns are not separated by commas, or one has no name."""
+    names = list(pd.read_csv(path, nrows=0, skip_blank_lines=False).columns)
+    if len(names) == 1 and (found := re.search(r"[;\t|]", names[0])):
+        raise DataError(
+            f"the columns are separated by {found[0]!r}: save the file with commas between them,"
+            " and with points in numbers, such as 1.5."
+        )
+    if nameless := [name for name in names if name.startswith("Unnamed: ")]:
+        raise DataError(
+            f"column {names.index(nameless[0]) + 1} has no name: name it, or leave it out if it only"
+            " counts the rows (pandas writes none with index=False)."
+        )
 
 
 def name_rows(index: pd.Index) -> str:
@@ -89,7 +110,8 @@ def read_numbers(column: pd.Series) -> pd.Series:
     if len(text):
         raise DataError(
             f"column {column.name!r} must hold numbers, but holds text such as"
-            f" {str(text.iloc[0])!r} in {name_rows(text.index)}: encode it or leave it out."
+            f" {str(text.iloc[0])!r} in {name_rows(text.index)}: write numbers such as"
+            " 1234.5, encode text as numbers, or leave the column out."
         )
     numbers = numbers.astype("float64")
     bad = numbers[~np.isfinite(numbers)]
@@ -145,8 +167,8 @@ def check_leakage(table: pd.DataFrame, train: pd.Index, test: pd.Index) -> None:
     if len(leaked):
         twins = identity[train][identity[train].isin(leaked)]
         raise DataError(
-            f"{name_rows(leaked.index)} of the test data are identical to {name_rows(twins.index)}"
-            " of the training data, so the test would flatter the model:"
+            f"the test data repeat training data, {name_rows(leaked.index)} the same as"
+            f" {name_rows(twins.index)}, so the test would flatter the model:"
             " set prepare.drop_duplicates to true in params.yaml to keep each row once."
         )
 
@@ -156,7 +178,7 @@ def prepare(
 ) -> dict[str, np.ndarray]:
     """Return X_train and X_test (float64, rows by features), y_train and y_test (one per row)."""
     if target not in table:
-        columns = ", ".join(str(name) for name in table.columns[:20])
+        columns = ", ".join(repr(name) for name in table.columns[:20])
         raise DataError(f"there is no column {target!r} (prepare.target); there are: {columns}.")
     if len(table.columns) == 1:
         raise DataError(f"there is no column but {target!r}: nothing to predict it from.")
@@ -176,10 +198,10 @@ def prepare(
 
 def main() -> None:
     try:
-        params = (YAML(typ="safe").load(Path("params.yaml")) or {}).get("prepare") or {}
-    except YAMLError as error:
+        params = (YAML(typ="safe").load(Path("params.yaml")) or {}).get("prepare", {})
+    except (OSError, YAMLError, AttributeError) as error:
         sys.exit(f"params.yaml: {' '.join(str(error).split())}")
-    check(params)
+    check(params if isinstance(params, dict) else {})
     if not SOURCE.exists() and SAMPLE.exists() and not SOURCE.with_suffix(".dvc").exists():
         runpy.run_path(str(SAMPLE), run_name="__main__")
     path = find_table(SOURCE)
