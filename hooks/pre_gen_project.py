@@ -7,11 +7,7 @@ import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
-ANSWERS = json.loads(
-    r"""
-{{ cookiecutter | tojson }}
-"""
-)
+ANSWERS = json.loads(r"""{{ cookiecutter | tojson }}""")
 
 
 def problems(answers: dict[str, Any]) -> Iterator[str]:
