@@ -47,7 +47,8 @@ def s3(folder: Path) -> Iterator[Server]:
         iam = boto3.client("iam", **options)
         boto3.client("s3", **options).create_bucket(Bucket="bucket")
         iam.create_user(UserName="ci")
-        policy = "\n".join(TABLE["s3"]["permission"]["code"]).replace("{bucket}", "bucket")
+        policy = "\n".join(TABLE["s3"]["permission"]["code"])
+        policy = policy.replace("{bucket}", "bucket").replace("{path}", "/project")
         iam.put_user_policy(UserName="ci", PolicyName="dvc", PolicyDocument=policy)
         key = iam.create_access_key(UserName="ci")["AccessKey"]
         yield Server(
