@@ -19,6 +19,7 @@ from .running import Server, free_port, process, serving
 REPOSITORY = Path(__file__).parents[2]
 TOOLS = Path(sys.executable).parent
 PATH = f"{TOOLS}{os.pathsep}{os.environ['PATH']}"
+IMPATIENT = {"PYTHONPATH": str(Path(__file__).with_name("impatient"))}
 TABLE = json.loads((REPOSITORY / "cookiecutter.json").read_text(encoding="utf-8"))["_remotes"]
 
 
@@ -59,6 +60,7 @@ def s3(folder: Path) -> Iterator[Server]:
                 "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
             },
             wrong={"AWS_SECRET_ACCESS_KEY": "wrong"},
+            environment=IMPATIENT,
             port=port,
         )
 
@@ -109,6 +111,7 @@ def azure(folder: Path) -> Iterator[Server]:
             url="azure://data/project",
             secrets={"AZURE_STORAGE_CONNECTION_STRING": connection.format(key)},
             wrong={"AZURE_STORAGE_CONNECTION_STRING": connection.format("d3Jvbmc=")},
+            environment=IMPATIENT,
             port=port,
         )
 
@@ -132,7 +135,7 @@ def gs(folder: Path) -> Iterator[Server]:
             endpoint=f"http://127.0.0.1:{port}",
             secrets={"GOOGLE_APPLICATION_CREDENTIALS": tokens.service_account(tokens.right)},
             wrong={"GOOGLE_APPLICATION_CREDENTIALS": tokens.service_account(tokens.stranger)},
-            environment={"GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false"},
+            environment=IMPATIENT | {"GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false"},
             port=port,
             calls=tokens.calls,
         )
