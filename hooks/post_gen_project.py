@@ -14,15 +14,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-ANSWERS = json.loads(
-    r"""
-{{ cookiecutter | tojson }}
-"""
-)
+ANSWERS = json.loads(r"""{{ cookiecutter | tojson }}""")
 REMOTE = ANSWERS["_remotes"][ANSWERS["remote"]]
 ROOT = Path.cwd().resolve()
 # The Python that the project asks for may not be on this machine yet; this one surely is.
 ENVIRONMENT = {"UV_PYTHON": sys.executable} | os.environ | {"DVC_NO_ANALYTICS": "1"}
+for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):  # of another repository, where Git
+    ENVIRONMENT.pop(name, None)  # itself runs cookiecutter, as `git rebase --exec` does
 INSTALL = {"git": "# https://git-scm.com", "dvc": "pip install dvc", "uv": "pip install uv"}
 IDENTITY = ["git config --global user.name Ada", "git config --global user.email ada@example.com"]
 
@@ -43,8 +41,9 @@ def outer_repository() -> str:
 
     A repository that ignores the project does not count: the project then gets one of its own.
     """
-    found, top = attempt("git", "rev-parse", "--show-toplevel")
-    ignored, _ = attempt("git", "check-ignore", "--quiet", str(ROOT))
+    look = ("git", "-c", "safe.directory=*")  # one that belongs to somebody else counts too
+    found, top = attempt(*look, "rev-parse", "--show-toplevel")
+    ignored, _ = attempt(*look, "check-ignore", "--quiet", str(ROOT))
     return top if found and Path(top).resolve() != ROOT and not ignored else ""
 
 

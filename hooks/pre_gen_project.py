@@ -7,11 +7,7 @@ import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
-ANSWERS = json.loads(
-    r"""
-{{ cookiecutter | tojson }}
-"""
-)
+ANSWERS = json.loads(r"""{{ cookiecutter | tojson }}""")
 
 
 def problems(answers: dict[str, Any]) -> Iterator[str]:
@@ -37,7 +33,7 @@ def problems(answers: dict[str, Any]) -> Iterator[str]:
     example = spec["url"].format(slug=slug)
     pattern, wanted = r"(?!.*://).*\S.*", "a folder's path"
     if schemes := "|".join(spec["schemes"]):
-        pattern = rf"({schemes})://[^/\s?#]*[\w.-](/[^?#]*)?"
+        pattern = rf"({schemes})://{answers['_address']}"
         wanted = schemes.replace("|", ":// or ") + ":// and a name"
     if re.match(r"[^/]*://[^/]*:[^/]*@", url):
         yield (

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import answers as asked
 import pytest
 from cookiecutter.main import cookiecutter
 from histories import Project, new_project
 
-TEMPLATE = Path(__file__).parents[1]
+TEMPLATE = asked.TEMPLATE
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def bake(
     monkeypatch.chdir(TEMPLATE)
 
     def bake(**answers: str) -> BakedProject:
-        result = cookies.bake(extra_context=answers)
+        result = cookies.bake(extra_context=asked.settle(answers))
         if result.exception:
             raise result.exception
         return BakedProject(result.project_path, environments(result.context["remote"]))
@@ -122,11 +123,11 @@ def render(
             str(TEMPLATE),
             no_input=True,
             accept_hooks=False,
-            extra_context=answers,
+            extra_context=asked.settle(answers),
             output_dir=str(tmp_path / f"render{len(list(tmp_path.glob('render*')))}"),
             config_file=str(config),
         )
-        return BakedProject(Path(project), environments(answers.get("remote", "local")))
+        return BakedProject(Path(project), environments(asked.settle(answers)["remote"]))
 
     return render
 

@@ -94,7 +94,7 @@ def test_every_question_has_a_prompt_and_every_choice_an_explanation() -> None:
     prompts = QUESTIONS["__prompts__"]
     assert set(prompts) == {name for name in QUESTIONS if name[0] != "_"}
     for name, values in CHOICES.items():
-        assert set(prompts[name]) == {"__prompt__", *values}
+        assert set(prompts[name]) >= {"__prompt__", *values}
 
 
 def canonical(requirement: str) -> str:
@@ -108,7 +108,11 @@ def test_no_dependency_can_be_the_name_of_a_project(render, remote: str) -> None
     pyproject = tomllib.loads(render(remote=remote).read("pyproject.toml"))
     groups = [pyproject["project"]["dependencies"], *pyproject["dependency-groups"].values()]
     names = {canonical(entry) for group in groups for entry in group}
-    extras = {canonical(entry) for spec in REMOTES.values() for entry in spec["requirements"]}
+    extras = {
+        canonical(entry)
+        for spec in QUESTIONS["_remotes"].values()
+        for entry in spec["requirements"]
+    }
     assert names | extras == set(QUESTIONS["_reserved_slugs"])
 
 

@@ -17,6 +17,7 @@ from servers.faults import always, behind, silent, untrusted
 from servers.running import free_port
 from test_remotes import add_files, answers_for, checksums, doctor
 
+KEYLESS = {name: spec["oidc"] for name, spec in REMOTES.items() if spec["oidc"]}
 DEMANDING = [name for name in REMOTES if any(s["required"] for s in REMOTES[name]["secrets"])]
 
 
@@ -70,7 +71,8 @@ def test_secrets_md_holds_what_this_remote_needs_and_no_more(render) -> None:
             own = {secret["name"] for secret in REMOTES[remote]["secrets"]}
             assert own <= set(re.findall(r"- \[ \] `(\w+)`", text))
             assert not (everything - own) & set(re.findall(r"\w+", text))
-            assert not re.search(r"\{(bucket|path|url|name)\}", text)
+            assert not re.search(r"\{(bucket|path|url|name|permission)\}", text)
+            assert not re.search(r"(?<!uv run )dvc remote modify", text)
             for secret in REMOTES[remote]["secrets"]:
                 kind = "store_file" if secret["via"] == "file" else "store"
                 store = QUESTIONS["_ci"][ci][kind].replace("{name}", secret["name"])
@@ -78,7 +80,27 @@ def test_secrets_md_holds_what_this_remote_needs_and_no_more(render) -> None:
                 assert ("optional" in text.split(f"`{secret['name']}`")[1][:12]) != secret[
                     "required"
                 ]
-    assert len(render(remote="local").read("SECRETS.md").splitlines()) < 25
+    assert len(render(remote="local").read("SECRETS.md").splitlines()) < 20
+
+
+@pytest.mark.parametrize("remote", KEYLESS)
+@pytest.mark.parametrize("ci", ["github", "gitlab"])
+def test_without_keys_secrets_md_speaks_of_none(render, remote: str, ci: str) -> None:
+    project = render(remote=remote, ci=ci, credentials="oidc")
+    text = project.read("SECRETS.md")
+    assert "## Permission" not in text
+    for word in ("access key", "Access keys", "connection string`", "NAME@PROJECT"):
+        assert word not in text
+    asked = [sys.executable, "-c", "import storage; print(storage.give_credentials(''))"]
+    env = os.environ | {"PYTHONPATH": "ci"}
+    assert run(*asked, cwd=project.path, env=env).stdout.strip() == KEYLESS[remote]["sign_in"]
+
+
+def test_the_policy_is_for_this_project_only(render) -> None:
+    for url, resource in {"s3://b/team/p/": "b/team/p/*", "s3://b": "b/*"}.items():
+        policy = render(remote="s3", remote_url=url).read("SECRETS.md")
+        assert f'"arn:aws:s3:::{resource}"' in policy
+        assert '"arn:aws:s3:::b"' in policy
 
 
 def test_an_invented_remote_is_one_entry_and_one_value(tmp_path: Path) -> None:
@@ -128,7 +150,7 @@ def test_no_remote_is_named_outside_the_table() -> None:
     )  # the search itself finds what it should
 
 
-FAULTS = {
+FAULTS = {  # what a server answers, the words for it, and a part of the command that mends it
     "another region": (
         400,
         (
@@ -137,16 +159,40 @@ FAULTS = {
             "<Region>eu-central-1</Region></Error>"
         ),
         "in another region",
+        "storage region eu-central-1",
     ),
     "expired": (
         400,
         "<Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>",
         "have expired",
+        "export AWS_ACCESS_KEY_ID='…' && export AWS_SECRET_ACCESS_KEY='…'",
+    ),
+    "malformed token": (
+        400,
+        (
+            "<Error><Code>InvalidToken</Code><Message>The provided token is malformed or otherwise"
+            " invalid.</Message></Error>"
+        ),
+        "refuses the credentials",
+        "export AWS_SECRET_ACCESS_KEY",
+    ),
+    "no bucket": (
+        404,
+        "<Error><Code>NoSuchBucket</Code><Message>No such bucket</Message></Error>",
+        "does not exist",
+        "--use-remote",
+    ),
+    "too busy": (
+        503,
+        "<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>",
+        "too much to do",
+        "--limit 60",
     ),
     "no permission": (
         403,
         "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>",
         "refuses the credentials",
+        "export AWS_SECRET_ACCESS_KEY",
     ),
 }
 
@@ -155,24 +201,40 @@ FAULTS = {
 def test_each_cause_has_its_own_words(bake, tmp_path: Path) -> None:
     with SERVERS["s3"](tmp_path) as server:
         project = bake(**answers_for("s3", server))
+        config = project.path / ".dvc" / "config"
+        before = config.read_text()
 
-        def storage(endpoint: str, changed: dict[str, str] | None = None, limit: int = 25) -> str:
-            project.run("dvc", "remote", "modify", "storage", "endpointurl", endpoint)
+        def storage(
+            endpoint: str,
+            changed: dict[str, str] | None = None,
+            limit: int = 25,
+            url: str = server.url,
+        ) -> tuple[str, str]:
+            config.write_text(before.replace(server.endpoint, endpoint).replace(server.url, url))
             check = doctor(project, server, changed, limit)["Storage"]
             assert check["state"] == "failed"
-            assert check["mend"]
-            return check["found"]
+            return check["found"], check["mend"]
 
-        for status, body, words in FAULTS.values():
+        for status, body, words, command in FAULTS.values():
             with always(status, body) as port:
-                assert words in storage(f"http://127.0.0.1:{port}")
-        assert "no answer" in storage(f"http://127.0.0.1:{free_port()}")
+                found, mend = storage(f"http://127.0.0.1:{port}")
+                assert words in found
+                assert command in mend
+        for nobody in (f"http://127.0.0.1:{free_port()}", "minio:9000"):
+            found, mend = storage(nobody)
+            assert "no answer" in found
+            assert mend == "uv run dvc remote modify storage endpointurl https://HOST"
         with silent() as port:
-            assert "no answer in time" in storage(f"http://127.0.0.1:{port}", limit=10)
+            assert "no answer in time" in storage(f"http://127.0.0.1:{port}", limit=10)[0]
         with untrusted(tmp_path) as port:
-            assert "certificate" in storage(f"https://localhost:{port}")
+            assert "certificate" in storage(f"https://localhost:{port}")[0]
+        half = {"AWS_SECRET_ACCESS_KEY": ""}
+        found, mend = storage(server.endpoint, half)
+        assert "no credentials" in found
+        assert mend == "export AWS_SECRET_ACCESS_KEY='…'"
+        assert "refuses the credentials" in storage(server.endpoint, url="s3://bucket/other")[0]
         nothing = dict.fromkeys(server.secrets, "")
-        assert "no credentials" in storage(server.endpoint, nothing)
+        assert "no credentials" in storage(server.endpoint, nothing)[0]
 
 
 @pytest.mark.slow
@@ -194,6 +256,8 @@ def test_each_thing_that_is_missing_has_its_command(bake, tmp_path: Path) -> Non
     checks = doctor(project, Server(url=""))
     assert checks["Git remote"]["mend"] == "git remote add origin URL"
     assert checks["pre-commit"]["mend"] == "uv run pre-commit install"
+    assert checks["Data pushed"]["state"] == "skipped"
+    assert "uv run dvc repro" in checks["Data pushed"]["found"]
     project.run("pre-commit", "install")
     project.git("remote", "add", "origin", "https://token@example.com/p.git")
     checks = doctor(project, Server(url=""))
@@ -204,6 +268,18 @@ def test_each_thing_that_is_missing_has_its_command(bake, tmp_path: Path) -> Non
         "mend": "",
     }
     assert checks["pre-commit"]["state"] == checks["Storage"]["state"] == "ok"
+
+    git, config = project.path / ".git", project.path / ".dvc" / "config"
+    git.rename(tmp_path / "git")
+    assert doctor(project, Server(url=""))["Plugin"]["mend"] == "git init"
+    (tmp_path / "git").rename(git)
+    before = config.read_text()
+    for broken in (None, "[core]\nanalytics = false\n"):
+        config.write_text(broken) if broken else config.unlink()
+        mend = doctor(project, Server(url=""))["Remote"]["mend"]
+        project.run(*mend.removeprefix("uv run ").split())
+    assert f"url = {tmp_path / 'storage'}\n" in config.read_text()
+    config.write_text(before)
 
     bare = Path(sys.base_prefix) / "bin" / "python3"
     done = run(bare, "ci/doctor.py", cwd=project.path, check=False)
@@ -218,14 +294,37 @@ def test_the_secrets_of_ci_are_asked_for_where_its_tool_is(render, tmp_path: Pat
     project = render(remote="s3", ci="github")
     project.git("init")
     tool = tmp_path / "gh"
-    tool.write_text("#!/bin/sh\nprintf 'AWS_ACCESS_KEY_ID\\tnow\\n'\n")
-    tool.chmod(0o755)
     env = os.environ | {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
     bare = Path(sys.base_prefix) / "bin" / "python3"
-    done = run(bare, "ci/doctor.py", "--json", cwd=project.path, check=False, env=env)
-    check = {c["name"]: c for c in json.loads(done.stdout)["checks"]}["Secrets of GitHub Actions"]
-    assert check["found"] == "not set: AWS_SECRET_ACCESS_KEY"
-    assert check["mend"] == "gh secret set AWS_SECRET_ACCESS_KEY --env dvc-remote"
+    make = 'gh api --method PUT "repos/{owner}/{repo}/environments/dvc-remote" && '
+    for before, first in {"": "", 'case "$*" in *--env*) exit 1; esac': make}.items():
+        tool.write_text(f"#!/bin/sh\n{before}\nprintf 'AWS_ACCESS_KEY_ID\\tnow\\n'\n")
+        tool.chmod(0o755)
+        done = run(bare, "ci/doctor.py", "--json", cwd=project.path, check=False, env=env)
+        checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
+        check = checks["Secrets of GitHub Actions"]
+        assert check["found"] == "not set: AWS_SECRET_ACCESS_KEY"
+        assert check["mend"] == f"{first}gh secret set AWS_SECRET_ACCESS_KEY --env dvc-remote"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--use-remote", ""],
+        ["--use-remote", "s3://"],
+        ["--use-remote", "s3://bucket/p?versionId=1"],
+        ["--use-remote", "gs://bucket/p"],
+        ["--use-remote", "s3://ada:secret@bucket/p"],
+        ["--use-remote", "s3://bucket/p", "--ci"],
+        ["--endpoint", "https://minio.example.com"],
+    ],
+)
+def test_arguments_that_cannot_be_are_refused(render, arguments: list[str]) -> None:
+    done = run(
+        sys.executable, "ci/doctor.py", *arguments, cwd=render(remote="s3").path, check=False
+    )
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.slow
@@ -244,9 +343,12 @@ def test_a_fork_goes_on_with_a_storage_of_its_own(bake, tmp_path: Path) -> None:
         assert done.returncode == 2
         assert len(done.stdout.splitlines()) == 1
     (tmp_path / "file").touch()
-    done = fork.run("python", "ci/doctor.py", "--use-remote", tmp_path / "file", check=False)
-    assert done.returncode == 1
-    assert fork.read(".dvc/config") == before
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "files").touch()  # the doctor can write there, a push cannot
+    for bad in ("file", "broken"):
+        done = fork.run("python", "ci/doctor.py", "--use-remote", tmp_path / bad, check=False)
+        assert done.returncode == 1
+        assert fork.read(".dvc/config") == before
 
     fork.run("python", "ci/doctor.py", "--use-remote", tmp_path / "mine")
     assert str(tmp_path / "mine") in fork.read(".dvc/config")

@@ -1,5 +1,6 @@
 """Promise: the hooks leave a repository that is ready, and never cost the user the project."""
 
+import os
 import sys
 import venv
 from pathlib import Path
@@ -54,7 +55,7 @@ def test_a_bake_is_a_repository_that_is_ready(bake, capfd) -> None:
 def test_the_remote_has_the_options_of_the_table(bake) -> None:
     project = bake(remote="s3", remote_endpoint="https://minio.example.com")
     config = project.read(".dvc/config")
-    assert "url = s3://my-bucket/my-ml-project\n" in config
+    assert f"url = {REMOTES['s3']['url'].format(slug='my-ml-project')}\n" in config
     assert "endpointurl = https://minio.example.com\n" in config
     for option, value in REMOTES["s3"]["options"].items():
         assert f"{option} = {value}\n" in config
@@ -189,6 +190,27 @@ def test_inside_a_folder_that_is_ignored_it_has_its_own_repository(outer: Path) 
     project = BakedProject(outer / "scratch" / "my-ml-project", outer / "environment")
     assert_ready(project)
     assert run("git", "log", "--format=%s", cwd=outer).stdout == "Theirs\n"
+
+
+@pytest.mark.slow
+def test_called_by_git_it_leaves_the_calling_repository_alone(outer: Path, monkeypatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv("GIT_DIR", str(outer / ".git"))
+        patch.setenv("GIT_WORK_TREE", str(outer))
+        run("cookiecutter", "--no-input", TEMPLATE, cwd=outer.parent)
+    assert_ready(BakedProject(outer.parent / "my-ml-project", outer / "environment"))
+    assert run("git", "log", "--format=%s", cwd=outer).stdout == "Theirs\n"
+    assert run("git", "diff", "--cached", "--name-only", cwd=outer).stdout == "staged.txt\n"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="only root gives away")
+def test_a_repository_of_somebody_else_gets_no_other_inside(outer: Path) -> None:
+    os.chown(outer, 12345, 12345)
+    os.chown(outer / ".git", 12345, 12345)
+    done = run("cookiecutter", "--no-input", TEMPLATE, cwd=outer)
+    assert not (outer / "my-ml-project" / ".git").exists()
+    assert "dvc init --quiet --force --subdir\n" in remaining_commands(done.stdout)
 
 
 def test_the_hooks_stay_short() -> None:

@@ -342,7 +342,7 @@ def test_bad_data_are_refused_in_one_sentence(render: Render, task: str) -> None
     assert not any((case.path / "data" / "raw").exists() for case in cases.values())
 
 
-BAD_FOLDERS = {
+BAD_FOLDERS: dict[str, tuple[dict[str, Any], str]] = {
     "nothing": ({}, "must hold one .csv or .parquet file; it holds no file"),
     "two tables": ({"a.csv": "a\n1\n", "b.parquet": ""}, "it holds a.csv, b.parquet"),
     "another format": ({"a.xlsx": "a"}, "must hold one .csv or .parquet file; it holds a.xlsx"),

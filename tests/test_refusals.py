@@ -13,9 +13,15 @@ REFUSED = {
     "slug that ends with a dash": ({"project_slug": "model-"}, "end with a letter"),
     "name of a dependency": ({"project_slug": "numpy"}, "numpy-project"),
     "name of a dependency, other spelling": ({"project_slug": "Scikit_Learn"}, "package"),
-    "empty local path": ({"remote_url": " "}, "a folder's path"),
-    "address for a local path": ({"remote_url": "s3://bucket"}, "a folder's path"),
-    "endpoint without a use": ({"remote_endpoint": "https://a.example"}, "must be empty"),
+    "empty local path": ({"remote": "local", "remote_url": " "}, "a folder's path"),
+    "address for a local path": (
+        {"remote": "local", "remote_url": "s3://bucket"},
+        "a folder's path",
+    ),
+    "endpoint without a use": (
+        {"remote": "local", "remote_endpoint": "https://a.example"},
+        "must be empty",
+    ),
     "two lines": ({"description": "one\ntwo"}, "one line"),
     "terminal escape": ({"author_name": "\x1b[31mred"}, "control characters"),
     "endpoint without a scheme": (

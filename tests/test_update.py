@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,18 @@ def test_an_update_brings_the_new_and_keeps_the_own(template: Path, tmp_path: Pa
     assert not [path for path in project.path.rglob("*.rej") if ".venv" not in path.parts]
     assert run("git", "grep", "-l", "^<<<<<<<", cwd=project.path, check=False).stdout == ""
     run("cruft", "check", cwd=project.path)
+
+
+@pytest.mark.slow
+def test_an_organisation_tests_its_own_answers(template: Path) -> None:
+    """Other values first, some taken out, a bucket of its own: the tests hold, or are skipped."""
+    path = template / "cookiecutter.json"
+    answers = json.loads(path.read_text(encoding="utf-8"))
+    answers |= {"remote": ["s3", "local", "ssh"], "ci": ["gitlab", "github"]}
+    answers |= {"license": ["Proprietary", "MIT"], "author_name": "ACME"}
+    answers["_remotes"]["s3"] |= {"url": "s3://ours/{slug}", "endpoint": "https://s3.example.com"}
+    path.write_text(json.dumps(answers), encoding="utf-8")
+    commit(template, "Our defaults")
+    files = [f"tests/test_{name}.py" for name in ("bake", "doctor", "refusals")]
+    fast = [sys.executable, "-m", "pytest", "-q", "-m", "not slow", *files]
+    run(*fast, cwd=template)

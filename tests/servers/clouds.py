@@ -2,15 +2,21 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import boto3
-from azure.storage.blob import BlobServiceClient
+from azure.storage.blob import (
+    BlobServiceClient,
+    ContainerSasPermissions,
+    generate_container_sas,
+)
 from filelock import FileLock
 
 from .google import TokenEndpoint
@@ -19,6 +25,7 @@ from .running import Server, free_port, process, serving
 REPOSITORY = Path(__file__).parents[2]
 TOOLS = Path(sys.executable).parent
 PATH = f"{TOOLS}{os.pathsep}{os.environ['PATH']}"
+IMPATIENT = {"PYTHONPATH": str(Path(__file__).with_name("impatient"))}
 TABLE = json.loads((REPOSITORY / "cookiecutter.json").read_text(encoding="utf-8"))["_remotes"]
 
 
@@ -47,7 +54,8 @@ def s3(folder: Path) -> Iterator[Server]:
         iam = boto3.client("iam", **options)
         boto3.client("s3", **options).create_bucket(Bucket="bucket")
         iam.create_user(UserName="ci")
-        policy = "\n".join(TABLE["s3"]["permission"]["code"]).replace("{bucket}", "bucket")
+        policy = "\n".join(TABLE["s3"]["permission"]["code"])
+        policy = policy.replace("{bucket}", "bucket").replace("{path}", "/project")
         iam.put_user_policy(UserName="ci", PolicyName="dvc", PolicyDocument=policy)
         key = iam.create_access_key(UserName="ci")["AccessKey"]
         yield Server(
@@ -58,6 +66,7 @@ def s3(folder: Path) -> Iterator[Server]:
                 "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
             },
             wrong={"AWS_SECRET_ACCESS_KEY": "wrong"},
+            environment=IMPATIENT,
             port=port,
         )
 
@@ -89,7 +98,11 @@ def node_modules() -> Path:
 
 @contextmanager
 def azure(folder: Path) -> Iterator[Server]:
-    """Run Azurite with one container; its account and key are the documented ones."""
+    """Run Azurite with one container, and let in who has the signature of SECRETS.md, no key.
+
+    Azurite's account and key are the documented ones.
+    """
+    account = "devstoreaccount1"
     key = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
     port = free_port()
     command = [
@@ -98,16 +111,28 @@ def azure(folder: Path) -> Iterator[Server]:
         *("--silent", "--skipApiVersionCheck", "--disableTelemetry", "--inMemoryPersistence"),
         *("--blobHost", "127.0.0.1", "--blobPort", str(port)),
     ]
-    connection = (
-        "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey={};"
-        f"BlobEndpoint=http://127.0.0.1:{port}/devstoreaccount1;"
-    )
+    permissions = re.search(r"--permissions (\w+)", "\n".join(TABLE["azure"]["permission"]["code"]))
+    assert permissions
+    address = f"BlobEndpoint=http://127.0.0.1:{port}/{account};"
+
+    def signed(by: str) -> str:
+        signature = generate_container_sas(
+            account,
+            "data",
+            account_key=by,
+            permission=ContainerSasPermissions.from_string(permissions[1]),
+            expiry=datetime.now(UTC) + timedelta(days=1),
+        )
+        return f"{address}SharedAccessSignature={signature}"
+
     with process(command, port, folder / "azurite.log", cwd=folder):
-        BlobServiceClient.from_connection_string(connection.format(key)).create_container("data")
+        owner = f"{address}AccountName={account};AccountKey={key};"
+        BlobServiceClient.from_connection_string(owner).create_container("data")
         yield Server(
             url="azure://data/project",
-            secrets={"AZURE_STORAGE_CONNECTION_STRING": connection.format(key)},
-            wrong={"AZURE_STORAGE_CONNECTION_STRING": connection.format("d3Jvbmc=")},
+            secrets={"AZURE_STORAGE_CONNECTION_STRING": signed(key)},
+            wrong={"AZURE_STORAGE_CONNECTION_STRING": signed("d3Jvbmc=")},
+            environment=IMPATIENT,
             port=port,
         )
 
@@ -131,7 +156,7 @@ def gs(folder: Path) -> Iterator[Server]:
             endpoint=f"http://127.0.0.1:{port}",
             secrets={"GOOGLE_APPLICATION_CREDENTIALS": tokens.service_account(tokens.right)},
             wrong={"GOOGLE_APPLICATION_CREDENTIALS": tokens.service_account(tokens.stranger)},
-            environment={"GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false"},
+            environment=IMPATIENT | {"GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false"},
             port=port,
             calls=tokens.calls,
         )

@@ -75,7 +75,12 @@ def oss(_folder: Path) -> Iterator[Server]:
             )
             resource = path + (f"?{asked}" if asked else "")
             headers = [self.headers.get(name, "") for name in ("Content-MD5", "Content-Type")]
-            lines = [self.command, *headers, self.headers["Date"], "".join(extra) + resource]
+            lines = [
+                self.command,
+                *headers,
+                self.headers.get("Date", ""),
+                "".join(extra) + resource,
+            ]
             digest = hmac.new(secret.encode(), "\n".join(lines).encode(), hashlib.sha1).digest()
             return base64.b64encode(digest).decode()
 

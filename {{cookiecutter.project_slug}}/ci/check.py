@@ -26,8 +26,8 @@ def ask(*command: str, limit: float = 4.0) -> tuple[bool, str]:
         process = start(list(command))
     except OSError:
         return False, f"{command[0]} is not installed"
-    output, _ = finish(process, time.monotonic() + limit)
-    return process.returncode == 0, output.strip()
+    output, late = finish(process, time.monotonic() + limit)
+    return process.returncode == 0, output.strip() or ("no answer in time" if late else "")
 
 
 def start(command: list[str], env: dict[str, str] | None = None) -> subprocess.Popen[str]:

@@ -9,7 +9,6 @@ Exit codes: 0 nothing is wrong, 1 something is, 2 an argument cannot be.
 """
 
 import argparse
-import configparser
 import json
 import os
 import platform
@@ -25,7 +24,7 @@ from pathlib import Path
 
 import storage
 from check import ROOT, Check, ask
-from remote import NAME, credentials, missing, spec
+from remote import NAME, credentials, missing, options, place, spec
 
 MARKS = {"ok": "✓", "failed": "✗", "skipped": "–"}
 CONFIG = ROOT / ".dvc" / "config"
@@ -35,7 +34,7 @@ def examine(limit: float) -> Iterator[Check]:
     """Yield all checks, in at most `limit` seconds; those that wait for the network run meanwhile."""
     with ThreadPoolExecutor() as pool:
         listed = pool.submit(ci_secrets)
-        can_ask = is_installed() and remote_options()
+        can_ask = is_installed() and options()
         stored = pool.submit(storage.examine, limit) if can_ask else None
         yield from (python(), git_identity(), dvc(), remote(), *secrets())
         yield from stored.result() if stored else []
@@ -47,7 +46,7 @@ def python() -> Check:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     least = re.findall(r"\d+", project["requires-python"])[:2]
     fine = sys.version_info[:2] >= tuple(map(int, least))
-    mend = f"uv python install {'.'.join(least)}"
+    mend = "" if fine else f"uv python install {'.'.join(least)}"
     return Check("Python", "ok" if fine else "failed", platform.python_version(), mend)
 
 
@@ -74,23 +73,19 @@ def dvc() -> Check:
     return Check("DVC", "failed", "not installed for this Python", "uv sync")
 
 
-def remote_options() -> dict[str, str]:
-    """Return the remote's options in the configuration that is committed."""
-    config = configparser.ConfigParser(interpolation=None)
-    config.read(CONFIG, encoding="utf-8")
-    section = f"'remote \"{NAME}\"'"
-    return dict(config[section]) if config.has_section(section) else {}
-
-
 def remote() -> Check:
     """Check the remote's address, and that no secret lies beside it."""
-    options, schemes = remote_options(), spec()["schemes"]
-    url = options.get("url", "")
+    schemes, url = spec()["schemes"], options().get("url", "")
+    if not CONFIG.exists():
+        mend = "uv run dvc init --subdir --force"
+        return Check("Remote", "failed", "DVC has not been set up here", mend)
     if not url:
-        mend = f"uv run dvc remote add --default {NAME} {spec()['url']}"
+        commands = [["add", "--default", NAME, spec()["url"]]]
+        commands += [["modify", NAME, *option] for option in spec()["options"].items()]
+        mend = " && ".join(f"uv run dvc remote {shlex.join(command)}" for command in commands)
         return Check("Remote", "failed", "none is configured", mend)
     for secret in spec()["secrets"]:
-        if secret["via"] == "local" and secret["option"] in options:
+        if secret["via"] == "local" and secret["option"] in options():
             mend = f"uv run dvc remote modify --unset {NAME} {secret['option']}"
             found = f".dvc/config, which is committed, holds the option {secret['option']}"
             return Check("Remote", "failed", found, mend)
@@ -102,17 +97,12 @@ def remote() -> Check:
 
 def secrets() -> Iterator[Check]:
     """Check whether each secret of the remote is set; no value is shown."""
-    path = ROOT / ".dvc" / "config.local"
-    local = path.read_text(encoding="utf-8") if path.exists() else ""
     for secret in spec()["secrets"]:
-        name, option = secret["name"], secret["option"]
-        if os.environ.get(name):
-            yield Check(name, "ok", "set in the environment")
-        elif option and re.search(rf"^\s*{option}\s*=", local, re.MULTILINE):
-            yield Check(name, "ok", "set in .dvc/config.local")
+        if where := place(secret):
+            yield Check(secret["name"], "ok", f"set in {where}")
         else:
             optional = "" if secret["required"] else "optional; "
-            yield Check(name, "skipped", f"{optional}not set here; SECRETS.md says how")
+            yield Check(secret["name"], "skipped", f"{optional}not set here; SECRETS.md says how")
 
 
 def ci_file() -> Check:
@@ -156,7 +146,9 @@ def ci_secrets() -> Check:
     if not absent:
         return Check(name, "ok", ", ".join(secret["name"] for secret in required))
     found = f"not set: {', '.join(secret['name'] for secret in absent)}"
-    return Check(name, "failed", found, store_command(absent[0]))
+    # the first list is that of the environment: where there is none, it is made before
+    commands = [*([] if answers[0][0] else provider["prepare"]), store_command(absent[0])]
+    return Check(name, "failed", found, " && ".join(commands))
 
 
 def store_command(secret: dict) -> str:
@@ -203,31 +195,45 @@ def use_remote(url: str, endpoint: str | None, limit: float) -> int:
     What this clone lacks is fetched from the old storage first, if that lets it. An address that
     does not work is not kept.
     """
-    schemes, option = spec()["schemes"], spec()["endpoint_option"]
-    if url.partition("://")[0] not in (schemes or [url]) or re.search(r"//[^/]*:[^/]*@", url):
+    schemes = spec()["schemes"]
+    pattern = rf"({'|'.join(schemes)})://{spec()['address']}" if schemes else r"(?!.*://).*\S.*"
+    if not re.fullmatch(pattern, url) or re.search(r"//[^/]*:[^/]*@", url):
         wanted = f"an address with {schemes[0]}://" if schemes else "the path of a folder"
         print(f"--use-remote takes {wanted}, without a password, as {spec()['url']}; got {url!r}.")
         return 2
-    if endpoint is not None and not option:
+    if endpoint is not None and not spec()["endpoint_option"]:
         print(f"--endpoint must be left out: this storage has none ({spec()['title']}).")
         return 2
-    before = CONFIG.read_bytes()
+    if failed := [check for check in (dvc(), remote()) if check.state == "failed"]:
+        show(failed)
+        return 1
+    before, moved = CONFIG.read_bytes(), False
     if run_dvc("fetch"):
         print("The old storage did not help: going on with what this clone has.")
-    address = url if schemes else str(Path(url).expanduser().resolve())
-    run_dvc("remote", "modify", NAME, "url", address)
-    if endpoint is not None:
-        run_dvc("remote", "modify", NAME, *((option, endpoint) if endpoint else ("-u", option)))
+    try:
+        moved = move(url if schemes else str(Path(url).expanduser().resolve()), endpoint, limit)
+    finally:
+        if not moved:
+            CONFIG.write_bytes(before)
+            print("Nothing was changed: .dvc/config has the old address again.")
+    if moved:
+        print("Next: git commit .dvc/config, store the secrets as SECRETS.md says, git push.")
+    return 0 if moved else 1
+
+
+def move(address: str, endpoint: str | None, limit: float) -> bool:
+    """Change the address, check the storage there, push to it; return whether all of it worked."""
+    option = spec()["endpoint_option"]
+    changes = [["url", address]]
+    if endpoint:
+        changes += [[option, endpoint]]
+    elif endpoint is not None and option in options():
+        changes += [["--unset", option]]
+    if any(run_dvc("remote", "modify", NAME, *change) for change in changes):
+        return False
     checks = storage.examine(limit)[:2]
     show(checks)
-    if any(check.state == "failed" for check in checks):
-        CONFIG.write_bytes(before)
-        print("Nothing was changed: .dvc/config has the old address again.")
-        return 1
-    if run_dvc("push"):
-        return 1
-    print("Next: git commit .dvc/config, store the secrets as SECRETS.md says, git push.")
-    return 0
+    return all(check.state != "failed" for check in checks) and not run_dvc("push")
 
 
 def run_dvc(*arguments: str) -> int:
@@ -255,14 +261,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--ci", action="store_true", help="only whether the secrets are set")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
-    parser.add_argument("--use-remote", metavar="URL", help="use the storage at this address")
+    either = parser.add_mutually_exclusive_group()
+    either.add_argument("--ci", action="store_true", help="only whether the secrets are set")
+    either.add_argument("--json", action="store_true", help="print JSON instead of the table")
+    either.add_argument("--use-remote", metavar="URL", help="use the storage at this address")
     parser.add_argument("--endpoint", metavar="URL", help="with --use-remote: its endpoint, or ''")
     parser.add_argument("--limit", type=float, default=10, metavar="SECONDS", help="default: 10")
     arguments = parser.parse_args()
-    if arguments.use_remote:
+    if arguments.use_remote is not None:
         return use_remote(arguments.use_remote, arguments.endpoint, arguments.limit)
+    if arguments.endpoint is not None:
+        parser.error("--endpoint goes with --use-remote")
     if arguments.ci:
         return examine_ci()
     checks = list(examine(arguments.limit))

@@ -1,6 +1,7 @@
 """The remote of this project: which secrets it needs, and how they reach DVC."""
 
 import base64
+import configparser
 import contextlib
 import importlib
 import json
@@ -36,6 +37,21 @@ def tokens() -> list[str]:
     ]
 
 
+def options(name: str = "config") -> dict[str, str]:
+    """Return the remote's options in `.dvc/config`, or in `.dvc/config.local` by its name."""
+    config = configparser.ConfigParser(interpolation=None)
+    config.read(Path(".dvc", name), encoding="utf-8")
+    section = f"'remote \"{NAME}\"'"
+    return dict(config[section]) if config.has_section(section) else {}
+
+
+def place(secret: dict) -> str:
+    """Return where on this machine a secret is set, or an empty string."""
+    if os.environ.get(secret["name"]):
+        return "the environment"
+    return ".dvc/config.local" if secret["option"] in options("config.local") else ""
+
+
 @contextlib.contextmanager
 def credentials() -> Iterator[dict[str, str]]:
     """Make the secrets of the environment reach DVC, and take them back at the end.
@@ -46,7 +62,7 @@ def credentials() -> Iterator[dict[str, str]]:
         an `option` goes to `.dvc/config.local`, which Git ignores, and not into the environment.
 
     """
-    environment, options = dict(os.environ), {}
+    environment, chosen = dict(os.environ), {}
     with tempfile.TemporaryDirectory(prefix="dvc-") as folder:
         for secret in spec()["secrets"]:
             name, option = secret["name"], secret["option"]
@@ -54,12 +70,12 @@ def credentials() -> Iterator[dict[str, str]]:
             if value and secret["via"] == "file":
                 value = str(private_file(Path(folder, name.lower()), value))
             if value and option:
-                options[option] = value
+                chosen[option] = value
             elif value:
                 environment[name] = value
         for name in tokens():  # may write to the repository, which no stage needs
             environment.pop(name, None)
-        with local_options(options), identity(environment, Path(folder)):
+        with local_options(chosen), identity(environment, Path(folder)):
             yield environment
 
 
@@ -84,9 +100,9 @@ def private_file(path: Path, value: str) -> Path:
 
 
 @contextlib.contextmanager
-def local_options(options: dict[str, str]) -> Iterator[None]:
+def local_options(chosen: dict[str, str]) -> Iterator[None]:
     """Set options of the remote as `dvc remote modify --local` does, and undo it at the end."""
-    if not options:
+    if not chosen:
         yield
         return
     from dvc.config import Config  # not needed where no secret is an option
@@ -96,7 +112,7 @@ def local_options(options: dict[str, str]) -> Iterator[None]:
     try:
         path.touch(mode=0o600)
         with Config(dvc_dir=".dvc").edit("local") as config:
-            config.setdefault("remote", {}).setdefault(NAME, {}).update(options)
+            config.setdefault("remote", {}).setdefault(NAME, {}).update(chosen)
         yield
     finally:
         if before is not None:

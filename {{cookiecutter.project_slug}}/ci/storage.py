@@ -8,15 +8,18 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from check import Check, finish, start
-from remote import NAME, credentials, spec
+from check import ROOT, Check, finish, start
+from remote import NAME, credentials, options, place, spec
 
 STARTING = 1.5  # seconds that starting, ending and printing take of the doctor's limit
 ELSEWHERE = "uv run python ci/doctor.py --use-remote URL"
-CREDENTIALS = "credentials"  # stands for the command that gives a secret to DVC
+CREDENTIALS = "credentials"  # stands for the command that gives the secrets to DVC
+ADDRESS = "address"  # stands for the one that changes where DVC looks
+LATER = "uv run python ci/doctor.py --limit 60"
 
 # What the libraries of all storages say when they fail, from the most special to the most general.
 CAUSES = [
+    (r"not a git repository", "DVC needs Git", "git init"),
     (
         r"shared object|[Uu]nable to load|DLL load failed",
         "a program that it needs is not on this machine; SECRETS.md names it",
@@ -37,7 +40,10 @@ CAUSES = [
     ),
     (r"[Ee]xpired", "the credentials have expired", CREDENTIALS),
     (
-        r"locate credentials|requires either|require both|set `|find credentials|Anonymous caller",
+        (
+            r"locate credentials|Partial credentials|requires either|require both|set `"
+            r"|find credentials|Anonymous caller"
+        ),
         "no credentials were found",
         CREDENTIALS,
     ),
@@ -52,18 +58,23 @@ CAUSES = [
     (
         (
             r"\b40[13]\b|Forbidden|[Dd]enied|InvalidAccessKeyId|Signature|[Aa]uthenticat|invalid_grant"
-            r"|Unauthorized|Invalid Credentials|[Pp]assphrase|KeyImportError"
+            r"|Unauthorized|Invalid Credentials|[Pp]assphrase|KeyImportError|token is malformed"
         ),
         "it refuses the credentials: they are wrong or lack a permission",
         CREDENTIALS,
     ),
     (
+        r"\b50[0-4]\b|reduce your request|[Ii]nternal (server )?error|[Ss]erver ?[Bb]usy",
+        "the server is in trouble or has too much to do: try again later",
+        LATER,
+    ),
+    (
         (
             r"[Cc]onnect|getaddrinfo|Name or service|unreachable|ServiceRequestError|[Tt]imed? ?out"
-            r"|Max retries|Errno (-2|-3|10\d|11\d)\b"
+            r"|Max retries|Errno (-2|-3|10\d|11\d)\b|Invalid endpoint"
         ),
         "there is no answer: a wrong address, or no network",
-        f"uv run dvc remote modify {NAME} url {spec()['url']}",
+        ADDRESS,
     ),
     (r"No space left|Errno 28\b", "it is full", ELSEWHERE),
 ]
@@ -89,7 +100,7 @@ def examine(limit: float) -> list[Check]:
             checks.append(judge(name, answer))
         elif late:
             state = "skipped" if name == "Data pushed" else "failed"
-            checks.append(Check(name, state, LATE[name], "uv run python ci/doctor.py --limit 60"))
+            checks.append(Check(name, state, LATE[name], LATER))
         else:
             checks.append(Check(name, "failed", rest or "DVC ended without a word", "uv sync"))
     return checks
@@ -114,7 +125,8 @@ def ask_probe(deadline: float) -> tuple[dict[str, dict], str, bool]:
 def plugin(name: str, answer: dict) -> Check:
     """Judge whether DVC can load what it needs for this remote."""
     if "error" in answer:
-        return Check(name, "failed", answer["error"].partition("\n")[0], "uv sync")
+        said = answer["error"].partition("\n")[0]
+        return Check(name, "failed", *(cause(answer["error"]) or (said, "uv sync")))
     return Check(name, "ok", spec()["title"])
 
 
@@ -133,20 +145,40 @@ def cause(error: str) -> tuple[str, str] | None:
     for pattern, words, mend in CAUSES:
         for line in error.splitlines():
             if re.search(pattern, line):
-                command = give_credentials() if mend == CREDENTIALS else mend
-                return f"{words} ({line[:150]})", command
+                return f"{words} ({line[:150]})", command(mend, line)
     return None
 
 
-def give_credentials() -> str:
-    """Return the command that gives the first secret to DVC on this machine."""
-    for secret in spec()["secrets"]:
-        value = "/path/to/file" if secret["via"] == "file" else "…"
-        if secret["option"]:
-            return f"uv run dvc remote modify --local {NAME} {secret['option']} {value}"
-        word = "set" if os.name == "nt" else "export"
-        return f"{word} {secret['name']}={value}"
-    return ELSEWHERE
+def command(mend: str, line: str) -> str:
+    """Return the command that mends what a line says, with what is known of this project."""
+    if mend == CREDENTIALS:
+        return give_credentials(line)
+    if mend == ADDRESS:
+        option = spec()["endpoint_option"]
+        change = f"{option} https://HOST" if option in options() else f"url {spec()['url']}"
+        return f"uv run dvc remote modify {NAME} {change}"
+    region = re.search(r"expecting '([\w-]+)'", line)
+    return mend.replace("REGION", region[1]) if region else mend
+
+
+def give_credentials(line: str) -> str:
+    """Return the command that gives DVC on this machine the secrets that it lacks, else all."""
+    if spec()["oidc"]:
+        return str(spec()["oidc"]["sign_in"])
+    secrets = spec()["secrets"]
+    unset = [secret for secret in secrets if not place(secret)]
+    lacking = [s for s in unset if s["required"] or (s["option"] or "-") in line.lower()]
+    others = [secret for secret in secrets if secret["required"] or secret not in unset]
+    return " && ".join(map(give, lacking or others or secrets)) or ELSEWHERE
+
+
+def give(secret: dict) -> str:
+    """Return the command that gives one secret to DVC on this machine."""
+    quote = '"' if os.name == "nt" else "'"
+    value = "/path/to/file" if secret["via"] == "file" else f"{quote}…{quote}"
+    if secret["option"] and not os.environ.get(secret["name"]):
+        return f"uv run dvc remote modify --local {NAME} {secret['option']} {value}"
+    return f'set "{secret["name"]}=…"' if os.name == "nt" else f"export {secret['name']}={value}"
 
 
 def pushed(name: str, answer: dict) -> Check:
@@ -160,6 +192,8 @@ def pushed(name: str, answer: dict) -> Check:
     if "missing" in states:
         found = f"{states.count('missing')} files are neither here nor there"
         return Check(name, "failed", found, "uv run dvc repro")
+    if not (ROOT / "dvc.lock").exists():
+        return Check(name, "skipped", "there are no results yet: `uv run dvc repro` makes them")
     return Check(name, "ok", "everything in dvc.lock")
 
 
