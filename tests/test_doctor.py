@@ -274,7 +274,7 @@ def test_each_thing_that_is_missing_has_its_command(bake, tmp_path: Path) -> Non
     assert doctor(project, Server(url=""))["Plugin"]["mend"] == "git init"
     (tmp_path / "git").rename(git)
     before = config.read_text()
-    for broken in (None, "[core]\nanalytics = false\n"):
+    for broken in (None, "[core]\nanalytics = false\n", f"<<<<<<< HEAD\n{before}"):
         config.write_text(broken) if broken else config.unlink()
         mend = doctor(project, Server(url=""))["Remote"]["mend"]
         project.run(*mend.removeprefix("uv run ").split())

@@ -79,6 +79,9 @@ def remote() -> Check:
     if not CONFIG.exists():
         mend = "uv run dvc init --subdir --force"
         return Check("Remote", "failed", "DVC has not been set up here", mend)
+    if not url and f'"{NAME}"' in CONFIG.read_text(encoding="utf-8"):
+        mend = "git checkout HEAD -- .dvc/config"
+        return Check("Remote", "failed", ".dvc/config cannot be read", mend)
     if not url:
         commands = [["add", "--default", NAME, spec()["url"]]]
         commands += [["modify", NAME, *option] for option in spec()["options"].items()]

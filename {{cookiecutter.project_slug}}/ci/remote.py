@@ -40,7 +40,8 @@ def tokens() -> list[str]:
 def options(name: str = "config") -> dict[str, str]:
     """Return the remote's options in `.dvc/config`, or in `.dvc/config.local` by its name."""
     config = configparser.ConfigParser(interpolation=None)
-    config.read(Path(".dvc", name), encoding="utf-8")
+    with contextlib.suppress(configparser.Error):  # cut short, or with marks of a merge conflict
+        config.read(Path(".dvc", name), encoding="utf-8")
     section = f"'remote \"{NAME}\"'"
     return dict(config[section]) if config.has_section(section) else {}
 
