@@ -361,11 +361,12 @@ def test_unreadable_files_are_named(project: Project) -> None:
     text = report(project, baseline="HEAD~1")
     assert "`metrics.json` at `HEAD~1` cannot be read" in text
     assert {row[4] for row in tables(text)["Metrics"]} == {"new"}
-    project.write("dvc.yaml", "stages: [")
-    done = project.script("report", baseline="HEAD~1")
-    assert done.returncode == 5
-    assert "Traceback" not in done.stderr
-    assert "dvc.yaml" in done.stderr
+    for broken, where in ("stages:\n\ttrain:\n", "line 2"), ("stages:\n  a: {cmmd: x}\n", "'cmmd'"):
+        project.write("dvc.yaml", broken)
+        for script, code in ("report", 5), ("run", 2):
+            done = project.script(script, baseline="HEAD~1")
+            assert done.returncode == code
+            assert re.fullmatch(rf"{script}\.py: .*dvc\.yaml.*{where}.*\n", done.stderr)
 
 
 def test_results_that_are_not_committed(project: Project) -> None:

@@ -409,7 +409,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"report.py: {error}", file=sys.stderr)
         return 2
     except (DvcException, OSError) as error:
-        reason = " ".join(str(error).split())
+        reason = settings.one_line(error)
         print(f"report.py: the report could not be written: {reason}", file=sys.stderr)
         return 5
     print(f"Wrote {REPORT}, {PAGE} and {PICTURES}/")

@@ -291,7 +291,8 @@ def write_report(session: Session) -> int:
     try:
         verdict = report.write(session.settings, session.run)
     except (DvcException, OSError, ValueError) as error:
-        print(f"run.py: the report could not be written: {one_line(error)}", file=sys.stderr)
+        reason = settings.one_line(error)
+        print(f"run.py: the report could not be written: {reason}", file=sys.stderr)
         return 5
     print(f"Wrote {report.REPORT}, {report.PAGE} and {report.PICTURES}/", flush=True)
     print(verdict.headline.replace("`", ""), flush=True)
@@ -318,11 +319,6 @@ def run(chosen: argparse.Namespace) -> int:
     return next(code for code, failed in failures.items() if failed)
 
 
-def one_line(error: Exception) -> str:
-    """Return an error's text on one line."""
-    return " ".join(str(error).split())
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run in this checkout and return the exit code."""
     os.chdir(Path(__file__).resolve().parent.parent)
@@ -346,7 +342,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 7
     except (ValueError, DvcException) as error:
         hint = " ('git checkout dvc.lock' restores it)" if "'dvc.lock'" in str(error) else ""
-        print(f"run.py: {one_line(error)}{hint}", file=sys.stderr)
+        print(f"run.py: {settings.one_line(error)}{hint}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("run.py: stopped; the next run goes on from here.", file=sys.stderr)

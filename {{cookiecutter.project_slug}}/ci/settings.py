@@ -130,6 +130,12 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}\n")
 
 
+def one_line(error: Exception) -> str:
+    """Return an error's text, and that of its cause, which says where in a file, on one line."""
+    texts = [str(one) for one in (error, error.__cause__) if one]
+    return " ".join(": ".join(texts).split())
+
+
 def read(description: str, used: list[str], arguments: list[str] | None) -> argparse.Namespace:
     """Read the variables that a script uses; a malformed one ends it with a sentence and code 2.
 
