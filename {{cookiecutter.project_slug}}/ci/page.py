@@ -6,6 +6,7 @@ is bundled into the page once for all of them.
 
 import html
 import json
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -62,16 +63,25 @@ def figure(identity: str, picture: Picture) -> str:
     return f"<figure{' class=broad' if broad else ''}>{''.join(parts)}</figure>"
 
 
+def vega() -> str:
+    """Return Vega as a script; bundling it takes seconds, so it is kept for the next report."""
+    kept = Path(".dvc/tmp", f"vega-{vl_convert.__version__}.js")
+    if not kept.exists():
+        unfinished = kept.with_suffix(f".{os.getpid()}")
+        bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+        unfinished.write_text(bundle.replace("</script", "<\\/script"), encoding="utf-8")
+        unfinished.replace(kept)
+    return kept.read_text(encoding="utf-8")
+
+
 def scripts(specs: dict[str, dict[str, Any]]) -> str:
     """Return Vega, the plots and what draws them; nothing where there is no plot."""
     if not specs:
         return ""
     data = json.dumps(specs, default=str).replace("<", "\\u003c")  # no end of the script in a name
-    vega = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
-    vega = vega.replace("</script", "<\\/script")
     return (
         f'<script id="specs" type="application/json">{data}</script>\n'
-        f"<script>{vega}</script>\n<script>{DRAW}</script>"
+        f"<script>{vega()}</script>\n<script>{DRAW}</script>"
     )
 
 
