@@ -351,6 +351,7 @@ def test_experiments(project: Project) -> None:
     )
 
 
+@pytest.mark.slow
 def test_unreadable_files_are_named(project: Project) -> None:
     """A broken metrics file on either side costs its own rows only."""
     good = (project.root / "metrics.json").read_text()
@@ -369,6 +370,7 @@ def test_unreadable_files_are_named(project: Project) -> None:
             assert re.fullmatch(rf"{script}\.py: .*dvc\.yaml.*{where}.*\n", done.stderr)
 
 
+@pytest.mark.slow
 def test_results_that_are_not_committed(project: Project) -> None:
     """The command that takes them along: CI's own where there is one, else `git add`."""
     project.set_rate(0.75)

@@ -243,6 +243,7 @@ def test_a_local_remote_of_another_machine(tmp_path: Path) -> None:
     assert project.stages_run() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("variables", "sentence"),
     [

@@ -75,6 +75,7 @@ def test_better_and_worse(project: Project) -> None:
     assert ["metrics.json", "cost", "2", "9", "+7 ▲ 🔴"] in tables(project.report)["Metrics"]
 
 
+@pytest.mark.slow
 def test_within_noise(project: Project) -> None:
     """Noise is √(std² + std²) of the cross-validation: one side of it is noise, the other is not."""
     set_rules(project)
@@ -111,6 +112,7 @@ def test_within_noise(project: Project) -> None:
     assert "🟢 Better" in judged(project, {"accuracy": 0.8}, old | {"accuracy": 0.81})[0]
 
 
+@pytest.mark.slow
 def test_scores_on_another_target_are_not_compared(project: Project) -> None:
     """Own data take the place of the bundled ones: a lower score is no loss, and fails nothing."""
     set_rules(project)
@@ -130,6 +132,7 @@ def test_scores_on_another_target_are_not_compared(project: Project) -> None:
     assert ["params.yaml", "prepare.target", "digit", "churned"] in tables(text)["Parameters"]
 
 
+@pytest.mark.slow
 def test_without_a_number_there_is_no_verdict(project: Project) -> None:
     set_rules(project)
     assert judged(project, {"accuracy": 0.5}, {"accuracy": math.nan})[0].startswith(
@@ -152,6 +155,7 @@ def test_without_a_number_there_is_no_verdict(project: Project) -> None:
     assert row[3] == ""  # no parameter changed: there is nothing that it changed from
 
 
+@pytest.mark.slow
 def test_the_cause_is_what_was_changed_by_hand(project: Project) -> None:
     """Parameters, code, commands and data that stages read; not what stages make of them."""
     project.set_rate(0.75)
@@ -198,6 +202,7 @@ def test_the_cause_is_what_was_changed_by_hand(project: Project) -> None:
     assert headline.endswith(", after `train.rate`, `dvc.yaml:evaluate` and `train.py` changed")
 
 
+@pytest.mark.slow
 def test_a_run_fails_after_its_report_is_written(project: Project) -> None:
     """Code 6 from `ci/run.py`, with the results pushed and the report there."""
     set_rules(project)
@@ -212,6 +217,7 @@ def test_a_run_fails_after_its_report_is_written(project: Project) -> None:
     assert project.metrics["accuracy"] == pytest.approx(0.1 / 0.9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rules", "sentence"),
     [
