@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -65,7 +66,7 @@ def figure(identity: str, picture: Picture) -> str:
 
 def vega() -> str:
     """Return Vega as a script; bundling it takes seconds, so it is kept for the next report."""
-    kept = Path(".dvc/tmp", f"vega-{vl_convert.__version__}.js")
+    kept = Path(".dvc/tmp", f"vega-{version('vl-convert-python')}.js")
     if not kept.exists():
         unfinished = kept.with_suffix(f".{os.getpid()}")
         bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
