@@ -18,7 +18,17 @@ from act import STAND_INS
 from conftest import TEMPLATE, BakedProject, run
 from filelock import FileLock
 from servers import clouds
-from tiny import bake_tiny, bare, commit, leak, metrics, places_with, reproduce, write
+from tiny import (
+    bake_tiny,
+    bake_with_bucket,
+    bare,
+    commit,
+    leak,
+    metrics,
+    places_with,
+    reproduce,
+    write,
+)
 
 pytestmark = pytest.mark.slow
 BB_RUN = "bb-run==1.3.0"
@@ -152,11 +162,7 @@ def test_secrets_reach_the_storage_and_nothing_else(
 ) -> None:
     """And, as the control, a stage that gives them away is found to do so; it sees no token."""
     with clouds.s3(tmp_path) as server:
-        project = bake_tiny(
-            tmp_path / "baked", environments("s3"), ci="bitbucket", remote="s3",
-            remote_url=server.url, remote_endpoint=server.endpoint,
-        )  # fmt: skip
-        project.run("dvc", "--version")
+        project = bake_with_bucket(tmp_path / "baked", environments("s3"), server, ci="bitbucket")
         project.git("remote", "add", "origin", bare(project, tmp_path / "proj.git"))
         variables = server.secrets | {
             "REPO_TOKEN": "marked-token", "repo_token": "marked-token", "commit_results": "true",

@@ -14,8 +14,8 @@ from conftest import TEMPLATE, BakedProject, run
 from cookiecutter.main import cookiecutter
 from servers import SERVERS, Server
 from servers.faults import always, behind, silent, untrusted
-from servers.running import free_port
-from test_remotes import add_files, answers_for, checksums, doctor
+from servers.running import answers_for, free_port
+from test_remotes import add_files, checksums, doctor
 
 KEYLESS = {name: spec["oidc"] for name, spec in REMOTES.items() if spec["oidc"]}
 DEMANDING = [name for name in REMOTES if any(s["required"] for s in REMOTES[name]["secrets"])]

@@ -8,7 +8,17 @@ import pytest
 from act import GitHub, Run
 from conftest import BakedProject, run
 from servers import clouds
-from tiny import PLOTS, bake_tiny, commit, leak, metrics, places_with, reproduce, write
+from tiny import (
+    PLOTS,
+    bake_tiny,
+    bake_with_bucket,
+    commit,
+    leak,
+    metrics,
+    places_with,
+    reproduce,
+    write,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -284,14 +294,7 @@ def baked_with_s3(
     """A project that keeps its data in a bucket, and the keys, which are in no other place."""
     folder = tmp_path_factory.mktemp("s3")
     with clouds.s3(folder) as s3:
-        project = bake_tiny(
-            *(folder, environments("s3")),
-            remote="s3",
-            remote_url=s3.url,
-            remote_endpoint=s3.endpoint,
-        )
-        project.run("dvc", "--version")
-        yield project, s3.secrets
+        yield bake_with_bucket(folder, environments("s3"), s3), s3.secrets
 
 
 @pytest.fixture

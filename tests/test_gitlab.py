@@ -7,7 +7,7 @@ import pytest
 from conftest import BakedProject
 from gitlab import GitLab
 from servers import clouds
-from tiny import bake_tiny, commit, leak, metrics, places_with, reproduce, write
+from tiny import bake_tiny, bake_with_bucket, commit, leak, metrics, places_with, reproduce, write
 
 pytestmark = pytest.mark.slow
 
@@ -144,11 +144,7 @@ def test_secrets_reach_the_storage_and_nothing_else(
 ) -> None:
     """And, as the control, a stage that gives them away is found to do so; it sees no token."""
     with clouds.s3(tmp_path) as server:
-        project = bake_tiny(
-            tmp_path / "baked", environments("s3"), ci="gitlab", remote="s3",
-            remote_url=server.url, remote_endpoint=server.endpoint,
-        )  # fmt: skip
-        project.run("dvc", "--version")
+        project = bake_with_bucket(tmp_path / "baked", environments("s3"), server, ci="gitlab")
         gitlab = GitLab(project, tmp_path)
         tokens = {"REPO_TOKEN": "marked-token", "repo_token": "marked-token"}
         done = gitlab.push(**server.secrets, **tokens, commit_results="true", tag_prefix="exp-")

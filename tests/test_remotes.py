@@ -15,6 +15,7 @@ from answers import CHOICES
 from conftest import BakedProject, run
 from servers import SERVERS, Server
 from servers.faults import gate, overloaded
+from servers.running import answers_for
 
 WITH_CREDENTIALS = """\
 import subprocess, sys
@@ -23,11 +24,6 @@ from remote import credentials
 with credentials() as environment:
     sys.exit(subprocess.call(sys.argv[1:], env=environment))
 """
-
-
-def answers_for(remote: str, server: Server) -> dict[str, str]:
-    """Return the answers that lead a baked project to the server."""
-    return {"remote": remote, "remote_url": server.url, "remote_endpoint": server.endpoint}
 
 
 def dvc(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from conftest import TEMPLATE, BakedProject, run
 from cookiecutter.main import cookiecutter
+from servers.running import Server, answers_for
 
 FILES = {
     "params.yaml": "rate: 0.5\n",
@@ -45,6 +46,13 @@ def bake_tiny(folder: Path, environment: Path, **answers: str) -> BakedProject:
     project = BakedProject(Path(path), environment)
     write(project, FILES)
     commit(project, "Make the pipeline tiny")
+    return project
+
+
+def bake_with_bucket(folder: Path, environment: Path, s3: Server, **answers: str) -> BakedProject:
+    """Bake a tiny project that keeps its data in a bucket, and make its environment."""
+    project = bake_tiny(folder, environment, **answers_for("s3", s3), **answers)
+    project.run("dvc", "--version")
     return project
 
 

@@ -28,6 +28,11 @@ class Server:
     calls: list[str] = field(default_factory=list)  # what a stand-in was asked
 
 
+def answers_for(remote: str, server: Server) -> dict[str, str]:
+    """Return the answers that lead a baked project to the server."""
+    return {"remote": remote, "remote_url": server.url, "remote_endpoint": server.endpoint}
+
+
 def free_port() -> int:
     """Return a port of loopback that nothing listens on."""
     with socket.socket() as probe:

@@ -25,6 +25,7 @@ from pathlib import Path
 import storage
 from check import ROOT, Check, ask
 from remote import NAME, credentials, missing, options, place, spec
+from settings import print_utf8
 
 MARKS = {"ok": "✓", "failed": "✗", "skipped": "–"}
 CONFIG = ROOT / ".dvc" / "config"
@@ -258,8 +259,7 @@ def show(checks: list[Check]) -> None:
 
 def main() -> int:
     """Do what the arguments ask for and return the exit code."""
-    for stream in (sys.stdout, sys.stderr):  # a console that is not UTF-8 refuses the marks
-        stream.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
+    print_utf8()
     os.chdir(ROOT)
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter

@@ -356,7 +356,7 @@ def read_arguments(arguments: list[str] | None) -> Namespace:
 def main(arguments: list[str] | None = None) -> int:
     """Print the board or promote an experiment; return the exit code."""
     os.chdir(Path(__file__).resolve().parent.parent)
-    sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
+    settings.print_utf8()
     chosen = read_arguments(arguments)
     try:
         if not git("rev-parse", "--git-dir"):

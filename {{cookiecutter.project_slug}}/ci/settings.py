@@ -136,13 +136,15 @@ def one_line(error: Exception) -> str:
     return " ".join(": ".join(texts).split())
 
 
-def read(description: str, used: list[str], arguments: list[str] | None) -> argparse.Namespace:
-    """Read the variables that a script uses; a malformed one ends it with a sentence and code 2.
-
-    What the script then prints is UTF-8: a pipe or file on Windows has no letters for all of it.
-    """
+def print_utf8() -> None:
+    """Print UTF-8 from here on: a pipe or file on Windows has no letters for all that is said."""
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
+
+
+def read(description: str, used: list[str], arguments: list[str] | None) -> argparse.Namespace:
+    """Read the variables that a script uses; a malformed one ends it with a sentence and code 2."""
+    print_utf8()
     parser = Parser(description=description, allow_abbrev=False)
     for name in used:
         default, meaning, _ = VARIABLES[name]
