@@ -9,7 +9,7 @@ from itertools import combinations, product
 
 import pytest
 import yaml
-from answers import CHOICES, QUESTIONS, REMOTES, each_pair, each_value, name_of, pairs_of, possible
+from answers import CHOICES, QUESTIONS, each_pair, each_value, name_of, pairs_of, possible
 from conftest import TEMPLATE, BakedProject, run
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -54,9 +54,9 @@ def test_every_combination_is_whole(render, answers: dict[str, str]) -> None:
     pyproject = tomllib.loads(project.read("pyproject.toml"))
     assert pyproject["project"]["license"].removeprefix("LicenseRef-") == answers["license"]
     assert project.read(".python-version").strip() == answers["python_version"]
-    assert set(REMOTES[answers["remote"]]["requirements"]) <= set(
-        pyproject["dependency-groups"]["ci"]
-    )
+    assert pyproject["dependency-groups"]["ci"] == [f"mlci[{answers['remote']}]"]
+    package = tomllib.loads(project.read("ci/pyproject.toml"))["project"]
+    assert answers["remote"] in package["optional-dependencies"]
 
 
 def test_the_cases_hold_every_value_and_every_pair() -> None:
@@ -102,18 +102,20 @@ def canonical(requirement: str) -> str:
     return canonicalize_name(Requirement(requirement).name)
 
 
-@pytest.mark.parametrize("remote", CHOICES["remote"])
-def test_no_dependency_can_be_the_name_of_a_project(render, remote: str) -> None:
+def test_no_dependency_can_be_the_name_of_a_project(render) -> None:
     """The reserved names are exactly the direct dependencies, over all remotes."""
-    pyproject = tomllib.loads(render(remote=remote).read("pyproject.toml"))
+    project = render()
+    pyproject = tomllib.loads(project.read("pyproject.toml"))
+    package = tomllib.loads(project.read("ci/pyproject.toml"))["project"]
     groups = [pyproject["project"]["dependencies"], *pyproject["dependency-groups"].values()]
+    groups += [package["dependencies"], *package["optional-dependencies"].values()]
     names = {canonical(entry) for group in groups for entry in group}
-    extras = {
-        canonical(entry)
-        for spec in QUESTIONS["_remotes"].values()
-        for entry in spec["requirements"]
-    }
-    assert names | extras == set(QUESTIONS["_reserved_slugs"])
+    assert names == set(QUESTIONS["_reserved_slugs"])
+
+
+def test_each_remote_has_the_packages_that_dvc_needs_for_it(render) -> None:
+    package = tomllib.loads(render().read("ci/pyproject.toml"))["project"]
+    assert set(package["optional-dependencies"]) >= set(CHOICES["remote"])
 
 
 def test_the_templates_of_jinja_are_few() -> None:
