@@ -118,10 +118,17 @@ def test_each_remote_has_the_packages_that_dvc_needs_for_it(render) -> None:
     assert set(package["optional-dependencies"]) >= set(CHOICES["remote"])
 
 
-def test_the_templates_of_jinja_are_few() -> None:
-    """A template that a person cannot read is not copied: one conditional in 25 lines at most."""
-    folder = TEMPLATE / "{{cookiecutter.project_slug}}"
-    tracked = run("git", "ls-files", "-z", folder, cwd=TEMPLATE).stdout.split("\0")[:-1]
-    texts = [(TEMPLATE / name).read_text(encoding="utf-8") for name in tracked]
-    conditionals = sum(len(re.findall(r"\{%-? *(?:if|elif|for)\b", text)) for text in texts)
-    assert conditionals * 25 <= sum(text.count("\n") for text in texts)
+def test_the_templates_of_jinja_are_few_and_flat() -> None:
+    """What a person cannot read is not copied: one conditional in 25 lines, never deeper than two."""
+    folders = [TEMPLATE / "{{cookiecutter.project_slug}}", TEMPLATE / "templates"]
+    tracked = run("git", "ls-files", "-z", *folders, cwd=TEMPLATE).stdout.split("\0")[:-1]
+    lines = conditionals = 0
+    for name in tracked:
+        text = (TEMPLATE / name).read_text(encoding="utf-8")
+        lines += text.count("\n")
+        depth = 0
+        for end in re.findall(r"\{%-? *(end)?(?:if|elif|for)\b", text):
+            depth += -1 if end else 1
+            conditionals += 0 if end else 1
+            assert depth <= 2, name
+    assert conditionals * 25 <= lines

@@ -71,7 +71,7 @@ def test_secrets_md_holds_what_this_remote_needs_and_no_more(render) -> None:
             own = {secret["name"] for secret in REMOTES[remote]["secrets"]}
             assert own <= set(re.findall(r"- \[ \] `(\w+)`", text))
             assert not (everything - own) & set(re.findall(r"\w+", text))
-            assert not re.search(r"\{(bucket|path|url|name|permission)\}", text)
+            assert not re.search(r"\{(bucket|path|name)\}", text)
             assert not re.search(r"(?<!uv run )dvc remote modify", text)
             for secret in REMOTES[remote]["secrets"]:
                 kind = "store_file" if secret["via"] == "file" else "store"
@@ -107,11 +107,11 @@ def test_the_policy_is_for_this_project_only(render) -> None:
         assert '"arn:aws:s3:::b"' in policy
 
 
-def test_an_invented_remote_is_one_entry_and_one_value(tmp_path: Path) -> None:
+def test_an_invented_remote_is_one_entry_one_value_and_one_text(tmp_path: Path) -> None:
     template = tmp_path / "template"
-    shutil.copytree(
-        TEMPLATE / "{{cookiecutter.project_slug}}", template / "{{cookiecutter.project_slug}}"
-    )
+    for folder in ("{{cookiecutter.project_slug}}", "templates"):
+        shutil.copytree(TEMPLATE / folder, template / folder)
+    (template / "templates" / "remotes" / "floppy.md").write_text("## What to know\n\n- 1.44 MB.\n")
     questions = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))
     questions["_remotes"]["floppy"] = {
         **REMOTES["ssh"],
@@ -132,6 +132,7 @@ def test_an_invented_remote_is_one_entry_and_one_value(tmp_path: Path) -> None:
         project = BakedProject(Path(path), tmp_path)
         assert 'ci = ["mlci[floppy]"]' in project.read("pyproject.toml")
         assert "FLOPPY_LABEL" in project.read("SECRETS.md")
+        assert project.read("SECRETS.md").endswith("## What to know\n\n- 1.44 MB.\n")
         assert "FLOPPY_LABEL" in project.read(questions["_ci"][ci]["file"])
         assert doctor_ci(project).stdout.startswith("FLOPPY_LABEL is not set")
         assert doctor_ci(project, FLOPPY_LABEL="1").returncode == 0

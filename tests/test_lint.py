@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from answers import CHOICES, REMOTES, name_of, possible
+from answers import CHOICES, OIDC, QUESTIONS, REMOTES, name_of, possible
 from conftest import TEMPLATE, BakedProject, run
 
 FILES = {
@@ -21,6 +21,7 @@ FILES = {
     "bitbucket": "bitbucket-pipelines.yml",
 }
 OWN = TEMPLATE / ".github"
+TEXTS = TEMPLATE / "templates"
 
 
 def cases(ci: str) -> list[dict[str, str]]:
@@ -156,6 +157,24 @@ def lint_scripts(path: Path) -> None:
         file = path.with_name(f"script{number}.sh")
         file.write_text(f"#!/bin/bash\n{script}\n", encoding="utf-8")
         run("shellcheck", file, cwd=path.parent)
+
+
+def test_every_text_and_script_of_the_templates_is_of_use() -> None:
+    """A remote, a provider of CI, and what lets the one trust the other, have a file each."""
+    keyless = [name for name, spec in QUESTIONS["_remotes"].items() if spec["oidc"]]
+    providers = [ci for ci in QUESTIONS["_ci"] if possible(OIDC | {"ci": ci})]
+    files = {f"remotes/{name}.md" for name in QUESTIONS["_remotes"]}
+    files |= {f"ci/{name}.md" for name in QUESTIONS["_ci"]}
+    files |= {f"trust/{name}.{ci}.sh" for name in keyless for ci in providers}
+    texts = {path: path.read_text(encoding="utf-8") for path in TEXTS.rglob("*.*")}
+    files |= set(re.findall(r"{% include '(.*?)' -?%}", "".join(texts.values())))
+    assert {path.relative_to(TEXTS).as_posix() for path in texts} == files
+
+
+@pytest.mark.parametrize("script", sorted(TEXTS.glob("trust/*.sh")), ids=lambda path: path.stem)
+def test_what_is_typed_once_for_trust_is_clean(script: Path) -> None:
+    """As it lies there: what is filled in is a word inside quotes or in a document."""
+    run("shellcheck", "--shell=bash", "--severity=style", script, cwd=TEMPLATE)
 
 
 def test_each_provider_gets_its_own_files_only(render) -> None:

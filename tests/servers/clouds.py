@@ -1,6 +1,5 @@
 """Object storage, by the emulators that exist: moto (S3), Azurite, gcp-storage-emulator."""
 
-import json
 import os
 import re
 import shutil
@@ -26,7 +25,7 @@ REPOSITORY = Path(__file__).parents[2]
 TOOLS = Path(sys.executable).parent
 PATH = f"{TOOLS}{os.pathsep}{os.environ['PATH']}"
 IMPATIENT = {"PYTHONPATH": str(Path(__file__).with_name("impatient"))}
-TABLE = json.loads((REPOSITORY / "cookiecutter.json").read_text(encoding="utf-8"))["_remotes"]
+TEMPLATES = REPOSITORY / "templates"
 
 
 def tool(name: str) -> str:
@@ -54,8 +53,8 @@ def s3(folder: Path) -> Iterator[Server]:
         iam = boto3.client("iam", **options)
         boto3.client("s3", **options).create_bucket(Bucket="bucket")
         iam.create_user(UserName="ci")
-        policy = "\n".join(TABLE["s3"]["permission"]["code"])
-        policy = policy.replace("{bucket}", "bucket").replace("{path}", "/project")
+        policy = (TEMPLATES / "policies" / "s3.json").read_text(encoding="utf-8")
+        policy = policy.replace("{{ bucket }}", "bucket").replace("{{ path }}", "/project")
         iam.put_user_policy(UserName="ci", PolicyName="dvc", PolicyDocument=policy)
         key = iam.create_access_key(UserName="ci")["AccessKey"]
         yield Server(
@@ -111,7 +110,8 @@ def azure(folder: Path) -> Iterator[Server]:
         *("--silent", "--skipApiVersionCheck", "--disableTelemetry", "--inMemoryPersistence"),
         *("--blobHost", "127.0.0.1", "--blobPort", str(port)),
     ]
-    permissions = re.search(r"--permissions (\w+)", "\n".join(TABLE["azure"]["permission"]["code"]))
+    documented = (TEMPLATES / "remotes" / "azure.md").read_text(encoding="utf-8")
+    permissions = re.search(r"--permissions (\w+)", documented)
     assert permissions
     address = f"BlobEndpoint=http://127.0.0.1:{port}/{account};"
 
