@@ -1,5 +1,10 @@
 # Each target needs only Python 3.11 or newer and Git, and makes .venv where it is missing.
 PYTHON ?= python3
+# What tools leave in the template would be copied into each project.
+export PYTHONDONTWRITEBYTECODE = 1
+export RUFF_CACHE_DIR = $(CURDIR)/.ruff_cache
+# The package that every project gets: plain Python, with settings of its own.
+PACKAGE = '{{cookiecutter.project_slug}}/ci'
 PYTEST = .venv/bin/python -m pytest -n 3 --dist worksteal
 
 .PHONY: demo test test-fast lint bench
@@ -14,8 +19,8 @@ test-fast: .venv
 	$(PYTEST) -m "not slow"
 
 lint: .venv
-	.venv/bin/ruff check .
-	.venv/bin/ruff format --check .
+	.venv/bin/ruff check . $(PACKAGE)
+	.venv/bin/ruff format --check . $(PACKAGE)
 	.venv/bin/mypy
 	.venv/bin/codespell
 	.venv/bin/sp-repo-review .

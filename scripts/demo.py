@@ -75,7 +75,7 @@ def main() -> None:
     choose("random_forest")
     print("\nparams.yaml: train.model is random_forest now\n")
     step("git", "commit", "--all", "--quiet", "--message", "Try a random forest")
-    step("uv", "run", "python", "ci/run.py", "--baseline", "main")
+    step("uv", "run", "ci", "run", "--baseline", "main")
     step("git", "commit", "--all", "--quiet", "--message", "Record the second model")
     print("\nDone. Five files worth opening:\n")
     for name, why in OPEN_THESE.items():

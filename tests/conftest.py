@@ -13,6 +13,7 @@ from cookiecutter.main import cookiecutter
 from histories import Project, new_project
 
 TEMPLATE = asked.TEMPLATE
+sys.dont_write_bytecode = True  # `mlci` is imported where projects are copied from
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
         patch.setenv("MYPY_CACHE_DIR", str(folder / "mypy"))  # libraries are analysed only once
         patch.setenv("UV_PYTHON", sys.executable)
+        patch.setenv("PYTHONDONTWRITEBYTECODE", "1")
         (folder / ".gitconfig").write_text("[user]\nname = Ada\nemail = ada@example.com\n")
         yield folder
 

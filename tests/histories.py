@@ -108,13 +108,14 @@ def environment(home: Path, **variables: str) -> dict[str, str]:
         "HOME": str(home),
         "DVC_NO_ANALYTICS": "1",
         "PYTHONUTF8": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",  # `mlci` is imported where projects are copied from
     }
     git = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull}
     return kept | author | folders | fixed | git | variables
 
 
 class Project:
-    """A checkout in which Git, DVC and the scripts of `ci/` can be run."""
+    """A checkout in which Git, DVC and the commands of `ci` can be run."""
 
     def __init__(self, root: Path, **variables: str) -> None:
         self.root = root
@@ -170,13 +171,13 @@ class Project:
         self.write("params.yaml", {"prepare": {"times": 2}, "train": {"rate": rate}})
 
     def script(self, name: str, *flags: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run one of the scripts in `ci/`."""
-        return self.run(sys.executable, f"ci/{name}.py", *flags, check=False, **variables)
+        """Run one of the commands of `ci`."""
+        return self.run(sys.executable, "ci", name, *flags, check=False, **variables)
 
     def start(self, *flags: str, **variables: str) -> subprocess.Popen[str]:
-        """Start `ci/run.py` in a process group of its own, its output to be read as it comes."""
+        """Start `ci run` in a process group of its own, its output to be read as it comes."""
         return subprocess.Popen(
-            [sys.executable, "ci/run.py", *flags],
+            [sys.executable, "ci", "run", *flags],
             cwd=self.root,
             env=self.env | variables,
             stdout=subprocess.PIPE,
@@ -205,7 +206,7 @@ class Project:
 
 def copy_scripts(root: Path, remote: str) -> None:
     """Put the template's `ci/` into a project, with what it knows of its remote."""
-    shutil.copytree(CI, root / "ci", ignore=shutil.ignore_patterns("*.json", "__pycache__"))
+    shutil.copytree(CI, root / "ci", ignore=shutil.ignore_patterns("remote.json", "__pycache__"))
     names = SECRETS if remote == "s3" else ()
     secrets = [{"name": name, "required": True, "via": "env", "option": None} for name in names]
     token = {"name": "REPO_TOKEN", "required": True, "via": "env", "option": None}

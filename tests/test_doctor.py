@@ -24,7 +24,7 @@ DEMANDING = [name for name in REMOTES if any(s["required"] for s in REMOTES[name
 def doctor_ci(project: BakedProject, **env: str) -> subprocess.CompletedProcess[str]:
     """Run the first step of CI, which needs no package at all."""
     variables = os.environ | env
-    command = [sys.executable, "-S", "ci/doctor.py", "--ci"]
+    command = [sys.executable, "-S", "ci", "doctor", "--ci"]
     return run(*command, cwd=project.path, check=False, env=variables)
 
 
@@ -91,8 +91,12 @@ def test_without_keys_secrets_md_speaks_of_none(render, remote: str, ci: str) ->
     assert "## Permission" not in text
     for word in ("access key", "Access keys", "connection string`", "NAME@PROJECT"):
         assert word not in text
-    asked = [sys.executable, "-c", "import storage; print(storage.give_credentials(''))"]
-    env = os.environ | {"PYTHONPATH": "ci"}
+    asked = [
+        sys.executable,
+        "-c",
+        "from mlci.storage import checks; print(checks.give_credentials(''))",
+    ]
+    env = os.environ | {"PYTHONPATH": "ci/src"}
     assert run(*asked, cwd=project.path, env=env).stdout.strip() == KEYLESS[remote]["sign_in"]
 
 
@@ -114,7 +118,6 @@ def test_an_invented_remote_is_one_entry_one_value_and_one_text(tmp_path: Path) 
         "title": "a box of floppy disks",
         "schemes": ["floppy"],
         "url": "floppy://box/{slug}",
-        "requirements": ["dvc-floppy>=1.44"],
         "secrets": [{**REMOTES["ssh"]["secrets"][0], "name": "FLOPPY_LABEL"}],
     }
     questions["remote"].append("floppy")
@@ -127,7 +130,7 @@ def test_an_invented_remote_is_one_entry_one_value_and_one_text(tmp_path: Path) 
             output_dir=str(tmp_path / ci),
         )
         project = BakedProject(Path(path), tmp_path)
-        assert '"dvc-floppy>=1.44"' in project.read("pyproject.toml")
+        assert 'ci = ["mlci[floppy]"]' in project.read("pyproject.toml")
         assert "FLOPPY_LABEL" in project.read("SECRETS.md")
         assert project.read("SECRETS.md").endswith("## What to know\n\n- 1.44 MB.\n")
         assert "FLOPPY_LABEL" in project.read(questions["_ci"][ci]["file"])
@@ -135,14 +138,16 @@ def test_an_invented_remote_is_one_entry_one_value_and_one_text(tmp_path: Path) 
         assert doctor_ci(project, FLOPPY_LABEL="1").returncode == 0
 
 
-def test_no_remote_is_named_outside_the_table() -> None:
+def test_no_remote_is_named_outside_the_table_but_for_its_packages() -> None:
     words = [name for name in REMOTES if name not in ("local", "http", "ssh", "gs")]
     pattern = re.compile(
         rf"\b({'|'.join(words)})\b(?!://)|(cookiecutter\.remote|\bremote\b)['\"\])]* *(==|!=|in) "
     )
+    extras = TEMPLATE / "{{cookiecutter.project_slug}}" / "ci" / "pyproject.toml"
+    assert extras.is_file()
     files = [path for path in TEMPLATE.glob("{{cookiecutter.project_slug}}/**/*") if path.is_file()]
     for path in [*files, *TEMPLATE.glob("hooks/*.py")]:
-        if path.suffix in (".md", ".pyc"):
+        if path.suffix in (".md", ".pyc") or path == extras:
             continue
         for line in path.read_text(encoding="utf-8").splitlines():
             assert not pattern.search(line), f"{path.name} knows a remote: {line.strip()}"
@@ -283,11 +288,11 @@ def test_each_thing_that_is_missing_has_its_command(bake, tmp_path: Path) -> Non
     config.write_text(before)
 
     bare = Path(sys.base_prefix) / "bin" / "python3"
-    done = run(bare, "ci/doctor.py", cwd=project.path, check=False)
+    done = run(bare, "ci", "doctor", cwd=project.path, check=False)
     assert done.returncode == 1
     assert "→ uv sync" in done.stdout
     legacy = os.environ | {"PYTHONIOENCODING": "cp1252"}
-    done = run(bare, "ci/doctor.py", cwd=project.path, check=False, env=legacy)
+    done = run(bare, "ci", "doctor", cwd=project.path, check=False, env=legacy)
     assert "✗ DVC" in done.stdout
 
 
@@ -301,7 +306,7 @@ def test_the_secrets_of_ci_are_asked_for_where_its_tool_is(render, tmp_path: Pat
     for before, first in {"": "", 'case "$*" in *--env*) exit 1; esac': make}.items():
         tool.write_text(f"#!/bin/sh\n{before}\nprintf 'AWS_ACCESS_KEY_ID\\tnow\\n'\n")
         tool.chmod(0o755)
-        done = run(bare, "ci/doctor.py", "--json", cwd=project.path, check=False, env=env)
+        done = run(bare, "ci", "doctor", "--json", cwd=project.path, check=False, env=env)
         checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
         check = checks["Secrets of GitHub Actions"]
         assert check["found"] == "not set: AWS_SECRET_ACCESS_KEY"
@@ -311,19 +316,17 @@ def test_the_secrets_of_ci_are_asked_for_where_its_tool_is(render, tmp_path: Pat
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["--use-remote", ""],
-        ["--use-remote", "s3://"],
-        ["--use-remote", "s3://bucket/p?versionId=1"],
-        ["--use-remote", "gs://bucket/p"],
-        ["--use-remote", "s3://ada:secret@bucket/p"],
-        ["--use-remote", "s3://bucket/p", "--ci"],
-        ["--endpoint", "https://minio.example.com"],
+        ["use-remote", ""],
+        ["use-remote", "s3://"],
+        ["use-remote", "s3://bucket/p?versionId=1"],
+        ["use-remote", "gs://bucket/p"],
+        ["use-remote", "s3://ada:secret@bucket/p"],
+        ["use-remote", "s3://bucket/p", "--ci"],
+        ["use-remote", "--endpoint", "https://minio.example.com"],
     ],
 )
 def test_arguments_that_cannot_be_are_refused(render, arguments: list[str]) -> None:
-    done = run(
-        sys.executable, "ci/doctor.py", *arguments, cwd=render(remote="s3").path, check=False
-    )
+    done = run(sys.executable, "ci", *arguments, cwd=render(remote="s3").path, check=False)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
 
@@ -340,18 +343,18 @@ def test_a_fork_goes_on_with_a_storage_of_its_own(bake, tmp_path: Path) -> None:
     fork = project.clone(tmp_path / "fork")
     before = fork.read(".dvc/config")
     for bad in ("s3://bucket", "ssh://ada:secret@host/p"):
-        done = fork.run("python", "ci/doctor.py", "--use-remote", bad, check=False)
+        done = fork.run("ci", "use-remote", bad, check=False)
         assert done.returncode == 2
         assert len(done.stdout.splitlines()) == 1
     (tmp_path / "file").touch()
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "files").touch()  # the doctor can write there, a push cannot
     for bad in ("file", "broken"):
-        done = fork.run("python", "ci/doctor.py", "--use-remote", tmp_path / bad, check=False)
+        done = fork.run("ci", "use-remote", tmp_path / bad, check=False)
         assert done.returncode == 1
         assert fork.read(".dvc/config") == before
 
-    fork.run("python", "ci/doctor.py", "--use-remote", tmp_path / "mine")
+    fork.run("ci", "use-remote", tmp_path / "mine")
     assert str(tmp_path / "mine") in fork.read(".dvc/config")
     shutil.rmtree(tmp_path / "theirs")
     shutil.rmtree(fork.path / ".dvc" / "cache")

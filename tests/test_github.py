@@ -94,7 +94,7 @@ def test_a_pull_request_gets_one_comment(github: GitHub) -> None:
     assert done.comment["token"] == "ghs_token"
     assert not done.comment["telemetry"]
     assert "0.7" in done.comment["text"]
-    assert "python ci/results.py 1" in done.comment["text"]  # how to take the results over
+    assert "uv run ci results 1" in done.comment["text"]  # how to take the results over
     assert github.head("refs/heads/change") == sha  # nobody asked for a commit
     assert github.head("refs/tags") == ""
 
@@ -104,7 +104,7 @@ def test_a_pull_request_without_a_change_is_reported_too(github: GitHub) -> None
     commit(github.project, "Write a note")
     done = github.pull_request()
     assert_green(done)
-    assert "ci/results.py" not in done.comment["text"]
+    assert "ci results" not in done.comment["text"]
 
 
 def test_a_fork_gets_the_summary_and_the_artifact_but_no_token(github: GitHub) -> None:
@@ -169,7 +169,7 @@ def test_results_are_committed_and_tagged_where_asked(github: GitHub) -> None:
     assert github.files(sha, new) == RESULTS
     assert metrics(github.project, new) == {"accuracy": 0.7}
     assert github.head(f"refs/tags/exp-{new[:7]}") == new
-    assert "ci/results.py" not in done.comment["text"]
+    assert "ci results" not in done.comment["text"]
 
 
 def test_results_are_committed_to_a_pull_request(github: GitHub) -> None:

@@ -52,7 +52,7 @@ def test_a_merge_request_gets_one_comment(gitlab: GitLab) -> None:
     assert call["token"] == "glpat-token"
     assert not call["telemetry"]
     assert "0.7" in call["text"]
-    assert "python ci/results.py change" in call["text"]
+    assert "uv run ci results change" in call["text"]
     assert gitlab.head("refs/heads/change") == sha
     assert done.releases == []
 

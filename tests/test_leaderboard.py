@@ -1,4 +1,4 @@
-"""`ci/leaderboard.py`: everything that was tried, best first, from Git's own objects."""
+"""`ci leaderboard`: everything that was tried, best first, from Git's own objects."""
 
 import csv
 import io
@@ -243,7 +243,7 @@ def test_the_documented_sweep(project: Project) -> None:
         tool, *rest = [values.get(word.strip('"'), word) for word in words]
         rest = [names.get(word, word) for word in rest]
         done = project.run(tool, *rest)
-        if rest[0] == "ci/leaderboard.py" and "promote" not in rest:
+        if rest == ["leaderboard"]:
             rows = board(project)
             assert [row["metrics"]["accuracy"] for row in rows] == pytest.approx(
                 [0.8 / 0.9, 0.7 / 0.9, 0.6 / 0.9, 0.5 / 0.9]
@@ -257,7 +257,7 @@ def test_the_documented_sweep(project: Project) -> None:
             (best,) = rows[0]["names"]
             assert best in done.stdout
             names["NAME"] = best
-    assert {words[1] for words in sweep} >= {"exp", "ci/leaderboard.py"}
+    assert {words[1] for words in sweep} >= {"exp", "leaderboard", "promote"}
     assert project.git("rev-parse", "best-model") == rows[0]["sha"]
     assert board(project)[0]["names"] == ["best-model", names["NAME"]]
 
@@ -279,7 +279,7 @@ def test_an_experiment_outlives_its_branch(project: Project) -> None:
     project.git("branch", "--quiet", "-D", "doomed", "tried")
     project.git("gc", "--quiet", "--prune=now")
     assert [row["names"] for row in board(project)] == [["lucky-find"], ["main"]]
-    done = project.script("leaderboard", "promote", "lucky-find", "kept")
+    done = project.script("promote", "lucky-find", "kept")
     assert done.returncode == 0, done.stderr
     assert project.git("rev-parse", "kept") == tried
 
@@ -294,11 +294,11 @@ def test_promote_refuses_in_a_sentence(project: Project) -> None:
         (["idea", "a..b"], "'a..b' cannot be the name of a branch"),
         (["idea", "-f"], "the following arguments are required: branch"),
     ):
-        done = project.script("leaderboard", "promote", *arguments)
+        done = project.script("promote", *arguments)
         assert done.returncode == 2
         assert sentence in done.stderr
         assert done.stderr.count("\n") == 1
-    done = project.script("leaderboard", "promote", sha[:8], "by-sha")
+    done = project.script("promote", sha[:8], "by-sha")
     assert done.returncode == 0
     assert project.git("rev-parse", "by-sha") == sha
 
@@ -342,7 +342,7 @@ def test_five_hundred_experiments(project: Project) -> None:
     scores = [row["metrics"]["accuracy"] for row in rows]
     assert scores == sorted(scores, reverse=True)
     text = report(project, baseline="HEAD")
-    assert "491 more: `python ci/leaderboard.py`." in text or "490 more" in text
+    assert "491 more: `uv run ci leaderboard`." in text or "490 more" in text
     assert project.git("status", "--porcelain", "--untracked-files=no") == ""
 
 

@@ -13,12 +13,10 @@ import boto3
 import pytest
 from act import GitHub
 from answers import REMOTES
-from conftest import TEMPLATE
-from loading import load
+from mlci.storage import oidc
 from moto.server import ThreadedMotoServer
 from tiny import bake_tiny
 
-SCRIPT = next((TEMPLATE / "{{cookiecutter.project_slug}}" / "ci").glob("*oidc.py*"))
 ROLE = "arn:aws:iam::123456789012:role/dvc"
 KEYLESS = {name: spec["oidc"] for name, spec in REMOTES.items() if spec["oidc"]}
 
@@ -127,14 +125,8 @@ def test_a_run_signs_in_to_s3_by_its_token(
         assert request["WebIdentityToken"] == "token-1"
 
 
-@pytest.fixture
-def oidc():
-    """The script, loaded as a module."""
-    return load(SCRIPT)
-
-
 @pytest.mark.parametrize("remote", KEYLESS)
-def test_the_sdk_finds_a_private_token(oidc, remote: str, tmp_path: Path, monkeypatch) -> None:
+def test_the_sdk_finds_a_private_token(remote: str, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("DVC_ID_TOKEN", "gitlab-token")
     environment = {entry["name"]: f"my-{entry['name']}" for entry in KEYLESS[remote]["variables"]}
     given = dict(environment)
@@ -153,7 +145,7 @@ def test_the_sdk_finds_a_private_token(oidc, remote: str, tmp_path: Path, monkey
             assert str(tmp_path / "token") in added.values()
 
 
-def test_the_token_stays_fresh(oidc, tmp_path: Path, monkeypatch) -> None:
+def test_the_token_stays_fresh(tmp_path: Path, monkeypatch) -> None:
     """GitHub's is valid for five minutes, and training may take hours before the push."""
     monkeypatch.setattr(oidc, "RENEWAL", 0.05)
     monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "request-token")
@@ -172,7 +164,7 @@ def test_the_token_stays_fresh(oidc, tmp_path: Path, monkeypatch) -> None:
     assert renewed.is_set()
 
 
-def test_at_home_nothing_changes(oidc, tmp_path: Path, monkeypatch) -> None:
+def test_at_home_nothing_changes(tmp_path: Path, monkeypatch) -> None:
     for name in ("DVC_ID_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_URL"):
         monkeypatch.delenv(name, raising=False)
     environment: dict[str, str] = {}
@@ -181,7 +173,7 @@ def test_at_home_nothing_changes(oidc, tmp_path: Path, monkeypatch) -> None:
         assert list(tmp_path.iterdir()) == []
 
 
-def test_a_refused_token_is_one_sentence(oidc, tmp_path: Path, monkeypatch) -> None:
+def test_a_refused_token_is_one_sentence(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_URL", "http://127.0.0.1:9/token?a=b")
     with (
         pytest.raises(ValueError, match="GitHub gave no identity token"),

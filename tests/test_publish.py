@@ -301,7 +301,7 @@ zipfile.ZipFile({str(results)!r}).extractall(sys.argv[-1])
     (tools / "gh").chmod(0o755)
     before = (project / "train.py").read_bytes()
     run(
-        sys.executable, "ci/results.py", "123" if source == "gh" else results, cwd=project,
+        sys.executable, "ci", "results", "123" if source == "gh" else results, cwd=project,
         env=os.environ | {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"},
     )  # fmt: skip
     for name in set(GOOD) - {"report.md"}:
@@ -313,7 +313,7 @@ zipfile.ZipFile({str(results)!r}).extractall(sys.argv[-1])
 
 def test_results_that_cannot_be_fetched_are_one_sentence(render, tmp_path: Path) -> None:
     done = run(
-        sys.executable, "ci/results.py", "123", cwd=render().path, check=False,
+        sys.executable, "ci", "results", "123", cwd=render().path, check=False,
         env={"PATH": str(tmp_path)},
     )  # fmt: skip
     assert done.returncode != 0

@@ -19,8 +19,8 @@ from servers.running import answers_for
 
 WITH_CREDENTIALS = """\
 import subprocess, sys
-sys.path.insert(0, "ci")
-from remote import credentials
+sys.path.insert(0, "ci/src")
+from mlci.storage.remote import credentials
 with credentials() as environment:
     sys.exit(subprocess.call(sys.argv[1:], env=environment))
 """
@@ -29,7 +29,7 @@ with credentials() as environment:
 def dvc(
     project: BakedProject, server: Server, *arguments: str, check: bool = True, **changed: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run DVC with the server's secrets, brought to it by the project's own `ci/remote.py`."""
+    """Run DVC with the server's secrets, brought to it by the project's own `mlci.storage.remote`."""
     env = server.environment | server.secrets | changed
     return project.run("python", "-c", WITH_CREDENTIALS, "dvc", *arguments, check=check, env=env)
 
@@ -39,7 +39,7 @@ def doctor(
 ) -> dict[str, dict[str, str]]:
     """Return the doctor's checks by name; its usual limit is too short for a busy test machine."""
     env = server.environment | server.secrets | (changed or {})
-    done = project.run("python", "ci/doctor.py", "--json", f"--limit={limit}", check=False, env=env)
+    done = project.run("ci", "doctor", "--json", f"--limit={limit}", check=False, env=env)
     assert done.returncode in (0, 1), done.stderr
     return {check["name"]: check for check in json.loads(done.stdout)["checks"]}
 

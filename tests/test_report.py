@@ -1,20 +1,21 @@
-"""`ci/report.py`: what it says of real Git and DVC histories, and that it is valid Markdown."""
+"""`ci report`: what it says of real Git and DVC histories, and that it is valid Markdown."""
 
 import hashlib
-import importlib.util
 import json
 import math
 import re
 import sys
 import time
+import tomllib
 from pathlib import Path
-from types import ModuleType
 
 import histories
 import pytest
 from histories import Project
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+from mlci import numerals
+from packaging.requirements import Requirement
 
 LONGEST = 65_000
 ABSENT = "\u2013"
@@ -32,16 +33,6 @@ NUMERAL = {
     "0.0 %": {0.9999: "100.0 %"},
     "000": {2.0: "002"},
 }
-
-
-def load(name: str) -> ModuleType:
-    """Import one of the template's scripts that imports no other."""
-    spec = importlib.util.spec_from_file_location(name, histories.CI / f"{name}.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def tokens(report: str) -> list[Token]:
@@ -367,7 +358,7 @@ def test_unreadable_files_are_named(project: Project) -> None:
         for script, code in ("report", 5), ("run", 2):
             done = project.script(script, baseline="HEAD~1")
             assert done.returncode == code
-            assert re.fullmatch(rf"{script}\.py: .*dvc\.yaml.*{where}.*\n", done.stderr)
+            assert re.fullmatch(rf"ci {script}: .*dvc\.yaml.*{where}.*\n", done.stderr)
 
 
 @pytest.mark.slow
@@ -378,7 +369,7 @@ def test_results_that_are_not_committed(project: Project) -> None:
     text = report(project)
     assert "This run changed `dvc.lock`, `metrics.json`." in text
     assert "git add dvc.lock metrics.json\n" in text
-    assert "python ci/results.py 42" in report(project, apply_command="python ci/results.py 42")
+    assert "uv run ci results 42" in report(project, apply_command="uv run ci results 42")
     text = report(project, apply_command="x", commit_results="true")
     assert "CI commits them to this branch." in text
 
@@ -386,8 +377,7 @@ def test_results_that_are_not_committed(project: Project) -> None:
 @pytest.mark.parametrize("pattern", NUMERAL)
 def test_numbers_are_written_as_numeral_js_does(pattern: str) -> None:
     """Optional decimals, fixed ones, thousands, percent and sign."""
-    numeral = load("numeral")
-    assert {value: numeral.text(value, pattern) for value in NUMERAL[pattern]} == NUMERAL[pattern]
+    assert {value: numerals.text(value, pattern) for value in NUMERAL[pattern]} == NUMERAL[pattern]
 
 
 @pytest.mark.parametrize("pattern", ["", "x", "0.", "0.0.0", "(0", "[0]", "0a", "%", "0%%", "0\n"])
@@ -396,18 +386,23 @@ def test_a_malformed_pattern_is_refused(pattern: str) -> None:
     with pytest.raises(
         ValueError, match=r"is not a numeral.js pattern such as '0\[\.\]\[0000000\]'"
     ):
-        load("numeral").parse(pattern)
+        numerals.parse(pattern)
 
 
-def test_the_scripts_need_no_more_than_they_declare() -> None:
-    """Every import is the standard library, a neighbour, or in the project's group `ci`."""
-    declared = {"dvc", "filelock", "markdown_it", "psutil", "tabulate", "vl_convert", "yaml"}
-    neighbours = {path.stem for path in histories.CI.glob("*.py")}
-    for path in histories.CI.glob("*.py"):
+def test_the_package_needs_no_more_than_it_declares() -> None:
+    """Every import is the standard library, the package itself, or in its `pyproject.toml`."""
+    project = tomllib.loads((histories.CI / "pyproject.toml").read_text(encoding="utf-8"))[
+        "project"
+    ]
+    names = {"markdown-it-py": "markdown_it", "pyyaml": "yaml", "vl-convert-python": "vl_convert"}
+    requirements = [Requirement(entry).name for entry in project["dependencies"]]
+    declared = {names.get(name, name.replace("-", "_")) for name in requirements}
+    declared |= {"mlci"}
+    for path in histories.CI.rglob("*.py"):
         text = path.read_text(encoding="utf-8")
         assert not re.search("{[{%#]", text), f"{path.name} looks like Jinja"
         for line in text.splitlines():
             words = line.split()
-            if words[:1] in (["import"], ["from"]):
+            if words[:1] in (["import"], ["from"]) and len(words) > 1:
                 root = words[1].split(".")[0]
-                assert root in sys.stdlib_module_names or root in neighbours | declared, line
+                assert root in sys.stdlib_module_names or root in declared, line

@@ -1,4 +1,4 @@
-"""`ci/run.py`: one run anywhere. Each test runs it on a real history, most of them against S3."""
+"""`ci run`: one run anywhere. Each test runs it on a real history, most of them against S3."""
 
 import json
 import os
@@ -406,7 +406,7 @@ def test_killed_while_reporting(laptop: Project) -> None:
     """There is no half report, and the next run writes a whole one."""
     with laptop.start() as running:
         for line in running.stdout or ():
-            if line.startswith("$ python ci/report.py"):
+            if line.startswith("$ ci report"):
                 os.killpg(running.pid, signal.SIGKILL)
                 break
     assert not (laptop.root / "report.md").exists()

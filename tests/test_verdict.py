@@ -204,7 +204,7 @@ def test_the_cause_is_what_was_changed_by_hand(project: Project) -> None:
 
 @pytest.mark.slow
 def test_a_run_fails_after_its_report_is_written(project: Project) -> None:
-    """Code 6 from `ci/run.py`, with the results pushed and the report there."""
+    """Code 6 from `ci run`, with the results pushed and the report there."""
     set_rules(project)
     project.commit("Set rules")
     params = json.loads((project.root / "params.yaml").read_text())

@@ -1,6 +1,4 @@
-"""Write the baseline against this checkout, from Git and DVC metadata alone.
-
-    python ci/report.py --baseline HEAD~1
+"""The report, section by section: the baseline against this checkout.
 
 `report.md` is for comments, `report.html` the same with DVC's plots as one page to open offline,
 and `report-pictures/` has each plot as PNG. Each section is a function to Markdown. Exit codes:
@@ -9,25 +7,23 @@ and `report-pictures/` has each plot as PNG. Each section is a function to Markd
 `report.max_regression`.
 """
 
-import argparse
-import os
-import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import leaderboard
-import page
-import pictures
-import settings
-import verdict
-from comparison import ABSENT, Comparison, Output, Snapshot, Value, compare, direction, is_number
-from dvc.exceptions import DvcException
-from experiments import at_commit
-from markup import block, code, folded, table
-from pictures import Picture
-from values import BRIEF, EXACT, Style, change, is_nan, shown, size
-from verdict import Rules, Verdict, lookup, noise
+from mlci.history.comparison import Comparison, compare
+from mlci.history.experiments import at_commit
+from mlci.history.metadata import Output, Snapshot
+from mlci.history.outcome import Outcome
+from mlci.history.ranking import Board, with_checkout
+from mlci.history.rules import Rules, lookup, noise, primary, read_rules
+from mlci.history.values import ABSENT, Value, direction, is_nan, is_number
+from mlci.markup import block, code, folded, table
+from mlci.settings import VARIABLES, Settings
+from mlci.writing import board, headline, page, plots
+from mlci.writing.headline import Verdict
+from mlci.writing.plots import Picture
+from mlci.writing.wording import BRIEF, EXACT, Style, change, shown, size
 
 T = TypeVar("T")
 REPORT = Path("report.md")
@@ -39,17 +35,6 @@ BOARD_ROWS = 10  # of the leaderboard
 MOST_PLOTS = 6  # in the comment; the page has all
 VISIBLE_ROWS = 25  # the rest of a longer table is folded
 FOLDED_FROM = 10  # metrics, so that the changed ones among them are seen at once
-RUN_ONLY = ("repro_targets", "dvc_pull", "time_limit")
-VARIABLES = [name for name in settings.VARIABLES if name not in RUN_ONLY]
-
-
-@dataclass
-class Run:
-    """What `ci/run.py` adds to the report: what went wrong on the way, and what was left out."""
-
-    notes: list[str] = field(default_factory=list)  # Markdown sentences
-    failed_stage: str = ""
-    log: str = ""  # the end of the failed stage's output
 
 
 @dataclass(frozen=True)
@@ -59,7 +44,7 @@ class Report:
     comparison: Comparison
     rules: Rules
     verdict: Verdict
-    board: leaderboard.Board
+    board: Board
     pictures: list[Picture]
 
 
@@ -87,7 +72,7 @@ def name_of(snapshot: Snapshot) -> str:
     return sha if same else f"{sha} ({code(snapshot.revision)})"
 
 
-def heading(comparison: Comparison, judged: Verdict, run: Run) -> str:
+def heading(comparison: Comparison, judged: Verdict, run: Outcome) -> str:
     """Say the verdict, what is compared with what, and what to know before the numbers."""
     said = name_of(comparison.head)
     if comparison.results:
@@ -102,7 +87,7 @@ def heading(comparison: Comparison, judged: Verdict, run: Run) -> str:
     return "\n\n".join(lines)
 
 
-def failure(run: Run) -> str:
+def failure(run: Outcome) -> str:
     """Name the stage that failed, with the end of its log."""
     if not run.failed_stage:
         return ""
@@ -247,7 +232,7 @@ def best(values: list[Any], better: int) -> list[int]:
     return [row for row, value in enumerate(values) if is_number(value) and value == goal]
 
 
-def results(comparison: Comparison, chosen: argparse.Namespace) -> str:
+def results(comparison: Comparison, chosen: Settings) -> str:
     """Say how what the run produced gets into the branch."""
     if not comparison.results:
         return ""
@@ -306,22 +291,22 @@ def drawn(found: list[Picture], most: int) -> str:
     """Put the first plots into the comment, the others' names."""
     if not found:
         return ""
-    parts = [pictures.markdown(picture) for picture in found[:most]]
+    parts = [plots.markdown(picture) for picture in found[:most]]
     left = ", ".join(code(picture.name) for picture in found[most:][:20])
     parts += [f"In `report.html`: {left}."] if left else []
     return "### Plots\n\n" + "\n\n".join(parts)
 
 
-def read(chosen: argparse.Namespace) -> Report:
+def read(chosen: Settings) -> Report:
     """Read everything that a report says, and draw its pictures.
 
     Raises:
         ValueError: an unknown baseline or metrics file or malformed rules, in one sentence.
         DvcException: the checkout's dvc.yaml or dvc.lock cannot be read.
     """
-    rules = verdict.read_rules()
+    rules = read_rules()
     comparison = compare(chosen.baseline, chosen.metrics_diff_targets, chosen.tag_prefix)
-    rules = verdict.primary(comparison.head.metrics, rules)
+    rules = primary(comparison.head.metrics, rules)
     if comparison.baseline and at_commit(comparison.baseline.sha)[2]:
         named = code(comparison.baseline.revision)
         comparison.warnings.append(
@@ -329,26 +314,26 @@ def read(chosen: argparse.Namespace) -> Report:
             " parameters. `uv run dvc repro` there, and a commit, give it its own."
         )
     stale = at_commit("")[2]
-    board = leaderboard.with_checkout(comparison, rules, stale)
-    found = pictures.read_plots(comparison)
+    board = with_checkout(comparison, rules, stale)
+    found = plots.read_plots(comparison)
     style = glance(chosen, max(ROW_LIMITS))
-    latest = pictures.over_time(board.comparable, rules, style)
-    judged = verdict.not_run(comparison) if stale else verdict.judge(comparison, rules, style)
+    latest = plots.over_time(board.comparable, rules, style)
+    judged = headline.not_run(comparison) if stale else headline.judge(comparison, rules, style)
     found = page.write_images(found + ([latest] if latest else []), PICTURES)
     return Report(comparison, rules, judged, board, found)
 
 
-def glance(chosen: argparse.Namespace, rows: int) -> Style:
+def glance(chosen: Settings, rows: int) -> Style:
     """Return the style of what is compared at a glance: four decimals, if none were asked for."""
-    default = settings.VARIABLES["metrics_format"].default
+    default = VARIABLES["metrics_format"].default
     chose = chosen.metrics_format != default
     return Style(chosen.metrics_format if chose else BRIEF, rows)
 
 
-def sections(report: Report, chosen: argparse.Namespace, run: Run, rows: int) -> list[str]:
+def sections(report: Report, chosen: Settings, run: Outcome, rows: int) -> list[str]:
     """Write the sections before and after the plots, their tables at most so many rows long."""
     comparison, style = report.comparison, Style(chosen.metrics_format, rows)
-    board = leaderboard.markdown(report.board, glance(chosen, min(rows, BOARD_ROWS)))
+    ranking = board.markdown(report.board, glance(chosen, min(rows, BOARD_ROWS)))
     before = [
         heading(comparison, report.verdict, run),
         failure(run),
@@ -357,7 +342,7 @@ def sections(report: Report, chosen: argparse.Namespace, run: Run, rows: int) ->
         params(comparison, style),
     ]
     after = [
-        f"### Leaderboard\n\n{board}",
+        f"### Leaderboard\n\n{ranking}",
         experiments(comparison, style, chosen.tag_prefix),
         data(comparison, style),
         results(comparison, chosen),
@@ -365,7 +350,7 @@ def sections(report: Report, chosen: argparse.Namespace, run: Run, rows: int) ->
     return ["\n\n".join(filter(None, part)) for part in (before, after)]
 
 
-def render(report: Report, chosen: argparse.Namespace, run: Run) -> str:
+def render(report: Report, chosen: Settings, run: Outcome) -> str:
     """Write the whole report, its tables and plots cut until it is short enough for a comment."""
     for rows in ROW_LIMITS:
         before, after = sections(report, chosen, run, rows)
@@ -376,7 +361,7 @@ def render(report: Report, chosen: argparse.Namespace, run: Run) -> str:
     return text
 
 
-def write(chosen: argparse.Namespace, run: Run) -> Verdict:
+def write(chosen: Settings, run: Outcome) -> Verdict:
     """Write the report and return its verdict; a reader never sees half of it.
 
     Raises:
@@ -397,24 +382,3 @@ def replace(path: Path, content: str) -> None:
     unfinished = Path(".dvc/tmp", path.name)
     unfinished.write_text(content, encoding="utf-8")
     unfinished.replace(path)
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Write the report of this checkout and return the exit code."""
-    os.chdir(Path(__file__).resolve().parent.parent)
-    chosen = settings.read("Write report.md from Git and DVC metadata.", VARIABLES, arguments)
-    try:
-        judged = write(chosen, Run())
-    except ValueError as error:
-        print(f"report.py: {error}", file=sys.stderr)
-        return 2
-    except (DvcException, OSError) as error:
-        reason = settings.one_line(error)
-        print(f"report.py: the report could not be written: {reason}", file=sys.stderr)
-        return 5
-    print(f"Wrote {REPORT}, {PAGE} and {PICTURES}/")
-    return 6 if judged.regressed else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -5,19 +5,6 @@ import shutil
 import signal
 import subprocess
 import time
-from pathlib import Path
-from typing import NamedTuple
-
-ROOT = Path(__file__).resolve().parents[1]
-
-
-class Check(NamedTuple):
-    """What was looked at, how it is ("ok", "failed" or "skipped"), and what mends a failure."""
-
-    name: str
-    state: str
-    found: str
-    mend: str = ""
 
 
 def ask(*command: str, limit: float = 4.0) -> tuple[bool, str]:
@@ -34,7 +21,6 @@ def start(command: list[str], env: dict[str, str] | None = None) -> subprocess.P
     """Start a process in a group of its own, so that it can be ended with all its children."""
     return subprocess.Popen(
         [shutil.which(command[0]) or command[0], *command[1:]],
-        cwd=ROOT,
         env=env,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

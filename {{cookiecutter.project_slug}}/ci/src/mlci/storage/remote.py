@@ -3,19 +3,22 @@
 import base64
 import configparser
 import contextlib
-import importlib
 import json
 import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+from mlci.storage.oidc import signed_in
 
 NAME = "storage"  # what the remote is called in .dvc/config
 
 
-def spec() -> dict:
+def spec() -> dict[str, Any]:
     """Return what `remote.json` says about the kind of remote, its secrets and the CI provider."""
-    return json.loads(Path(__file__).with_name("remote.json").read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads(Path("ci/remote.json").read_text(encoding="utf-8"))
+    return found
 
 
 def missing() -> list[str]:
@@ -46,7 +49,7 @@ def options(name: str = "config") -> dict[str, str]:
     return dict(config[section]) if config.has_section(section) else {}
 
 
-def place(secret: dict) -> str:
+def place(secret: dict[str, Any]) -> str:
     """Return where on this machine a secret is set, or an empty string."""
     if os.environ.get(secret["name"]):
         return "the environment"
@@ -81,11 +84,11 @@ def credentials() -> Iterator[dict[str, str]]:
 
 
 def identity(environment: dict[str, str], folder: Path) -> contextlib.AbstractContextManager[None]:
-    """Sign in by CI's own token in a project that has no keys; only there `oidc.py` exists."""
+    """Sign in by CI's own token in a project that has no keys."""
     how = spec()["oidc"]
     if not how:
         return contextlib.nullcontext()
-    return importlib.import_module("oidc").signed_in(how, environment, folder)
+    return signed_in(how, environment, folder)
 
 
 def private_file(path: Path, value: str) -> Path:

@@ -1,52 +1,25 @@
-"""Pull, reproduce, push, report: what CI runs, and anyone can run at home with the same result.
+"""What a run does, step by step; each leaves its outcome in the session."""
 
-    python ci/run.py --baseline HEAD~1
-
-It writes `report.md` and changes `dvc.lock`, metrics and plots in this checkout, but commits, tags
-and posts nothing: in CI a later job does that, with rights that this one, which runs the project's
-code, must not have. That job reads `commit_results` and `tag_prefix`, which are only checked here.
-
-Data is fetched only for stages that have to run. Without the remote (no secrets on a fork's pull
-request, a folder of another machine) the run uses what is here and what it can make again.
-
-Exit codes:
-    0  done, or skipped by `[ci skip]`
-    2  a malformed flag or variable, an unknown target or baseline: nothing was run
-    3  a stage failed
-    4  the remote failed
-    5  the report could not be written
-    6  the report is written, and a metric fell by more than `report.max_regression` of params.yaml
-    7  another run is going on in this checkout
-"""
-
-import argparse
-import json
 import os
 import re
-import signal
-import sys
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import process
-import psutil
-import remote
-import report
-import settings
-from comparison import Output, check_targets, find_baseline, git, read_outputs
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
-from filelock import FileLock, Timeout
-from markup import code
-from verdict import read_rules
-from verify import remove_damaged
 
-LOCK = Path(".dvc/tmp/ci-run.lock")  # held by the operating system: it cannot outlive its process
-CHILD = Path(".dvc/tmp/ci-process.json")  # the DVC process of the run that is going on
-VARIABLES = [*settings.VARIABLES]
+from mlci.history.metadata import Output, check_targets, read_outputs
+from mlci.history.outcome import Outcome
+from mlci.history.repository import find_baseline, git
+from mlci.history.rules import read_rules
+from mlci.markup import code
+from mlci.settings import Settings
+from mlci.storage import remote
+from mlci.work import process
+from mlci.work.cache import remove_damaged
+from mlci.work.recovery import remember_child
+
 NOTHING = ["-"]
-SKIP = re.compile(r"\[(ci skip|skip ci)\]", re.IGNORECASE)
 FAILED_STAGE = re.compile(r"failed to reproduce '([^']+)'")
 # DVC's words for a command that failed; they end the output, however long that is.
 RAN = re.compile(r"failed to run: .+, exited with -?\d+", re.DOTALL)
@@ -58,10 +31,10 @@ ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[^\n]*\r(?=[^\n])")  # colours, ov
 class Session:
     """One run: how it reaches the remote, and what the report and the exit code will say."""
 
-    settings: argparse.Namespace
+    settings: Settings
     environment: dict[str, str]
     no_remote: str  # why the remote is not used, as a sentence; empty where it is
-    run: report.Run = field(default_factory=report.Run)
+    run: Outcome = field(default_factory=Outcome)
     stage_failed: bool = False
     remote_failed: bool = False
 
@@ -81,7 +54,7 @@ class Session:
         self.remote_failed = True
         self.no_remote = f"The remote failed while {doing}: "
         self.no_remote += reason if done.stalled else code(error_of(done.output))
-        self.note(f"{self.no_remote}. `uv run python ci/doctor.py` checks it.")
+        self.note(f"{self.no_remote}. `uv run ci doctor` checks it.")
 
     def lose_stage(self, stage: str, output: str) -> None:
         """Note the stage that failed, with the end of its log."""
@@ -108,48 +81,7 @@ def error_of(output: str) -> str:
     return errors[-1] if errors else last or "it ended without a word"
 
 
-def remember_child(child: psutil.Process) -> None:
-    """Write down the DVC process that this run started."""
-    with suppress(psutil.Error):
-        CHILD.write_text(json.dumps([child.pid, child.create_time()]), encoding="utf-8")
-
-
-def tidy_up_after_crash() -> None:
-    """End the DVC process of a run that was killed, and free what it had locked.
-
-    DVC's own locks end with their process, but its list of paths in use (`rwlock`) is a file: one
-    cut short by a kill makes every later command fail, and so does a process number used again.
-    """
-    with suppress(OSError, ValueError, psutil.Error):
-        pid, created = json.loads(CHILD.read_text(encoding="utf-8"))
-        child = psutil.Process(pid)
-        if child.create_time() == created:
-            process.end(child)
-            child.wait(timeout=10)
-    CHILD.unlink(missing_ok=True)
-    rwlock = LOCK.with_name("rwlock")
-    try:
-        entries = json.loads(rwlock.read_text(encoding="utf-8"))
-        writers = [*entries.get("write", {}).values()]
-        readers = [reader for readers in entries.get("read", {}).values() for reader in readers]
-        if any(runs_dvc(entry["pid"]) for entry in writers + readers):
-            return
-    except FileNotFoundError:
-        return
-    except (OSError, ValueError, AttributeError, KeyError, TypeError):
-        pass  # cut short
-    rwlock.unlink(missing_ok=True)
-
-
-def runs_dvc(pid: int) -> bool:
-    """Tell whether this process exists and is DVC."""
-    try:
-        return any("dvc" in word for word in psutil.Process(pid).cmdline())
-    except psutil.Error:
-        return False
-
-
-def check(chosen: argparse.Namespace) -> None:
+def check(chosen: Settings) -> None:
     """Refuse what cannot be run, before anything is.
 
     Raises:
@@ -285,22 +217,8 @@ def push(session: Session) -> None:
         session.lose_remote("pushing", done)
 
 
-def write_report(session: Session) -> int:
-    """Write the report; return the exit code that it asks for."""
-    print("\n$ python ci/report.py", flush=True)
-    try:
-        verdict = report.write(session.settings, session.run)
-    except (DvcException, OSError, ValueError) as error:
-        reason = settings.one_line(error)
-        print(f"run.py: the report could not be written: {reason}", file=sys.stderr)
-        return 5
-    print(f"Wrote {report.REPORT}, {report.PAGE} and {report.PICTURES}/", flush=True)
-    print(verdict.headline.replace("`", ""), flush=True)
-    return 6 if verdict.regressed else 0
-
-
-def run(chosen: argparse.Namespace) -> int:
-    """Do the steps and return the exit code: that of the first thing that failed."""
+def take(chosen: Settings) -> Session:
+    """Do the steps and return how they ended."""
     with remote.credentials() as environment:
         session = Session(chosen, environment, why_no_remote())
         if session.no_remote:
@@ -314,40 +232,4 @@ def run(chosen: argparse.Namespace) -> int:
         pull(session)
         reproduce(session)
         push(session)
-    asked = write_report(session)
-    failures = {3: session.stage_failed, 4: session.remote_failed, asked: True}
-    return next(code for code, failed in failures.items() if failed)
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Run in this checkout and return the exit code."""
-    os.chdir(Path(__file__).resolve().parent.parent)
-    description = "Pull, reproduce, push, report. Each flag can also be set as a variable."
-    chosen = settings.read(description, VARIABLES, arguments)
-    if SKIP.search(git("log", "-1", "--format=%B")):
-        print("The head commit's message has [ci skip] or [skip ci]: nothing is run.")
-        return 0
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    if not Path(".dvc/config").exists():
-        print("run.py: no DVC project yet; 'uv run dvc init' makes it one.", file=sys.stderr)
-        return 2
-    LOCK.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(LOCK, timeout=0):
-            tidy_up_after_crash()
-            check(chosen)
-            return run(chosen)
-    except Timeout:
-        print("run.py: another run is going on in this checkout; wait for it.", file=sys.stderr)
-        return 7
-    except (ValueError, DvcException) as error:
-        hint = " ('git checkout dvc.lock' restores it)" if "'dvc.lock'" in str(error) else ""
-        print(f"run.py: {settings.one_line(error)}{hint}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("run.py: stopped; the next run goes on from here.", file=sys.stderr)
-        return 130
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return session

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from comparison import Output
+from mlci.history.metadata import Output
 
 SEEN = Path(".dvc/tmp/ci-verified.json")  # {cached file: its identity when it was hashed}
 

@@ -17,8 +17,9 @@ from typing import Any
 
 import vl_convert
 from markdown_it import MarkdownIt
-from markup import code
-from pictures import Picture
+
+from mlci.markup import code
+from mlci.writing.plots import Picture
 
 PAGE = Path(__file__).with_name("page.html")
 # Of the HTML in a report only folding is let through; everything else is shown as text.

@@ -9,9 +9,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NoReturn
 
-import numeral
+from mlci import numerals
 
 
 class Variable(NamedTuple):
@@ -62,7 +63,7 @@ def pattern(text: str) -> str:
     Raises:
         ValueError: it is not one that `numeral` understands.
     """
-    numeral.parse(text)
+    numerals.parse(text)
     return text
 
 
@@ -78,6 +79,21 @@ def tag_prefix(text: str) -> str:
             f"Git accepts no tag that begins with {text!r}; allowed is for example 'v-'"
         )
     return text
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The variables of a run, read and checked; those that a command does not use are unset."""
+
+    baseline: str = ""
+    repro_targets: list[str] = field(default_factory=list)
+    metrics_diff_targets: list[str] = field(default_factory=list)
+    tag_prefix: str = ""
+    metrics_format: str = ""
+    dvc_pull: list[str] = field(default_factory=list)
+    commit_results: bool = False
+    time_limit: int = 0
+    apply_command: str = ""
 
 
 VARIABLES = {
@@ -142,19 +158,18 @@ def print_utf8() -> None:
         stream.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
 
 
-def read(description: str, used: list[str], arguments: list[str] | None) -> argparse.Namespace:
-    """Read the variables that a script uses; a malformed one ends it with a sentence and code 2."""
-    print_utf8()
-    parser = Parser(description=description, allow_abbrev=False)
+def read(parser: Parser, used: list[str], arguments: list[str]) -> Settings:
+    """Read the variables that a command uses; a malformed one ends it with a sentence and code 2."""
     for name in used:
         default, meaning, _ = VARIABLES[name]
         help_text = f"{meaning}; default: {default or 'empty'}; variable: {name}".replace("%", "%%")
         parser.add_argument(f"--{name.replace('_', '-')}", metavar="VALUE", help=help_text)
-    settings = parser.parse_args(arguments)
+    given = parser.parse_args(arguments)
+    values = {}
     for name in used:
-        given = getattr(settings, name) or os.environ.get(name) or VARIABLES[name].default
+        text = getattr(given, name) or os.environ.get(name) or VARIABLES[name].default
         try:
-            setattr(settings, name, VARIABLES[name].parse(given))
+            values[name] = VARIABLES[name].parse(text)
         except ValueError as error:
             parser.error(f"{name}: {error}")
-    return settings
+    return Settings(**values)

@@ -7,9 +7,9 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-import numeral
-from comparison import ABSENT, Value, is_number
-from markup import code
+from mlci import numerals
+from mlci.history.values import ABSENT, Value, is_nan, is_number
+from mlci.markup import code
 
 BRIEF = "0[.][0000]"  # where a reader compares at a glance
 EXACT = "0[.][000000000000000]"  # for parameters, which are shown as they were set
@@ -34,21 +34,11 @@ def shown(value: Any, style: Style) -> str:
         return code(value if isinstance(value, str) else json.dumps(value, default=str))
     if isinstance(value, int) and abs(value) > sys.float_info.max:
         return code(str(value))
-    written = numeral.text(value, style.metrics_format)
+    written = numerals.text(value, style.metrics_format)
     if math.isfinite(value) and len(written) > LONGEST_NUMBER:
         return f"{value:.6g}"
     vanished = value and math.isfinite(value) and not re.search("[1-9]", written)
     return f"{value:.2g}" if vanished else written
-
-
-def is_nan(value: object) -> bool:
-    """Tell whether it is NaN; an integer, which may be too large for a float, never is."""
-    return isinstance(value, float) and math.isnan(value)
-
-
-def is_finite(value: Any) -> bool:
-    """Tell whether it is a number that a float can hold and that one can draw."""
-    return is_number(value) and abs(value) <= sys.float_info.max  # which NaN is not
 
 
 def signed(delta: float, style: Style) -> str:

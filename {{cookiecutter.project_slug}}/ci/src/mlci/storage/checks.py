@@ -7,15 +7,27 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from check import ROOT, Check, finish, start
-from remote import NAME, credentials, options, place, spec
+import mlci
+from mlci.storage.remote import NAME, credentials, options, place, spec
+from mlci.storage.tools import finish, start
+
+
+class Check(NamedTuple):
+    """What was looked at, how it is ("ok", "failed" or "skipped"), and what mends a failure."""
+
+    name: str
+    state: str
+    found: str
+    mend: str = ""
+
 
 STARTING = 1.5  # seconds that starting, ending and printing take of the doctor's limit
-ELSEWHERE = "uv run python ci/doctor.py --use-remote URL"
+ELSEWHERE = "uv run ci use-remote URL"
 CREDENTIALS = "credentials"  # stands for the command that gives the secrets to DVC
 ADDRESS = "address"  # stands for the one that changes where DVC looks
-LATER = "uv run python ci/doctor.py --limit 60"
+LATER = "uv run ci doctor --limit 60"
 
 # What the libraries of all storages say when they fail, from the most special to the most general.
 CAUSES = [
@@ -106,10 +118,12 @@ def examine(limit: float) -> list[Check]:
     return checks
 
 
-def ask_probe(deadline: float) -> tuple[dict[str, dict], str, bool]:
-    """Run `ci/probe.py`; return its answers, its last other line, and whether it was too late."""
-    with credentials() as environment:
-        probe = [sys.executable, str(Path(__file__).with_name("probe.py"))]
+def ask_probe(deadline: float) -> tuple[dict[str, dict[str, Any]], str, bool]:
+    """Run the probe; return its answers, its last other line, and whether it was too late."""
+    with credentials() as variables:
+        # Where the package is not installed (`python ci doctor`), the child does not know it either.
+        environment = variables | {"PYTHONPATH": str(Path(mlci.__file__).parents[1])}
+        probe = [sys.executable, "-m", "mlci.storage.probe"]
         output, late = finish(start(probe, environment), deadline)
     answers, rest = {}, ""
     for line in output.splitlines():
@@ -122,7 +136,7 @@ def ask_probe(deadline: float) -> tuple[dict[str, dict], str, bool]:
     return answers, rest, late
 
 
-def plugin(name: str, answer: dict) -> Check:
+def plugin(name: str, answer: dict[str, Any]) -> Check:
     """Judge whether DVC can load what it needs for this remote."""
     if "error" in answer:
         said = answer["error"].partition("\n")[0]
@@ -130,7 +144,7 @@ def plugin(name: str, answer: dict) -> Check:
     return Check(name, "ok", spec()["title"])
 
 
-def storage(name: str, answer: dict) -> Check:
+def storage(name: str, answer: dict[str, Any]) -> Check:
     """Judge how the storage took the tiny object."""
     if "error" not in answer:
         return Check(name, "ok", answer["found"])
@@ -172,7 +186,7 @@ def give_credentials(line: str) -> str:
     return " && ".join(map(give, lacking or others or secrets)) or ELSEWHERE
 
 
-def give(secret: dict) -> str:
+def give(secret: dict[str, Any]) -> str:
     """Return the command that gives one secret to DVC on this machine."""
     quote = '"' if os.name == "nt" else "'"
     value = "/path/to/file" if secret["via"] == "file" else f"{quote}…{quote}"
@@ -181,7 +195,7 @@ def give(secret: dict) -> str:
     return f'set "{secret["name"]}=…"' if os.name == "nt" else f"export {secret['name']}={value}"
 
 
-def pushed(name: str, answer: dict) -> Check:
+def pushed(name: str, answer: dict[str, Any]) -> Check:
     """Judge whether everything in dvc.lock is in the storage."""
     if "error" in answer:
         return Check(name, "failed", answer["error"][:200], "uv run dvc status --cloud")
@@ -192,12 +206,12 @@ def pushed(name: str, answer: dict) -> Check:
     if "missing" in states:
         found = f"{states.count('missing')} files are neither here nor there"
         return Check(name, "failed", found, "uv run dvc repro")
-    if not (ROOT / "dvc.lock").exists():
+    if not Path("dvc.lock").exists():
         return Check(name, "skipped", "there are no results yet: `uv run dvc repro` makes them")
     return Check(name, "ok", "everything in dvc.lock")
 
 
-JUDGES: dict[str, Callable[[str, dict], Check]] = {
+JUDGES: dict[str, Callable[[str, dict[str, Any]], Check]] = {
     "Plugin": plugin,
     "Storage": storage,
     "Data pushed": pushed,

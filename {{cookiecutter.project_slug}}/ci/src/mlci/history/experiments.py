@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import Any, Self
 
 import yaml
-from comparison import flat, git
 from dvc.exceptions import DvcException
 from dvc.utils.serialize import PARSERS
+
+from mlci.history.repository import git
+from mlci.history.values import Values, below, flat
 
 KINDS = {
     "refs/heads/": "branch",
@@ -30,8 +32,6 @@ KINDS = {
 ORDER = ["checkout", *KINDS.values()]
 EXPERIMENT = re.compile(r"[0-9a-f]{2}/[0-9a-f]{38}/(.+)")  # the commit it began from, its name
 TIP = "%(objecttype) %(objectname)%00%(authorname)%00%(committerdate:{})%00%(committerdate:{})"
-
-Values = dict[str, dict[str, Any]]  # {file: {dotted name: value}}
 
 
 class FastYaml(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
@@ -216,17 +216,6 @@ def is_stale(objects: Objects, sha: str, pipeline: Any) -> bool:
             if identity and md5 != dep.get("md5", md5):
                 return True
     return False
-
-
-def below(value: Any, keys: list[str]) -> Any:
-    """Return what is under these keys, one below the other; None where there is nothing."""
-    for position, key in enumerate(keys):
-        if not isinstance(value, dict):
-            return None
-        if (whole := ".".join(keys[position:])) in value:
-            return value[whole]
-        value = value.get(key)
-    return value
 
 
 def collect() -> list[Experiment]:

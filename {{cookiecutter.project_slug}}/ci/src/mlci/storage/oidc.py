@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 RENEWAL = 240  # seconds; GitHub's tokens are valid for about five minutes
 TIME_LIMIT = 30  # seconds to wait for a token
@@ -34,7 +35,7 @@ def id_token(audience: str) -> str:
     )
     try:
         with urllib.request.urlopen(request, timeout=TIME_LIMIT) as answer:
-            return json.load(answer)["value"]
+            return str(json.load(answer)["value"])
     except (OSError, ValueError, KeyError) as error:
         raise ValueError(f"GitHub gave no identity token: {error}") from None
 
@@ -48,7 +49,7 @@ def write(path: Path, text: str) -> None:
 
 
 @contextmanager
-def signed_in(how: dict, environment: dict[str, str], folder: Path) -> Iterator[None]:
+def signed_in(how: dict[str, Any], environment: dict[str, str], folder: Path) -> Iterator[None]:
     """Let the SDK find a token that stays fresh; outside CI leave the user's own sign-in alone.
 
     Args:

@@ -1,34 +1,25 @@
-"""Say what of this project is set up, what is not, and the command that mends it.
+"""Look at everything a project needs: what is set up, what is not, and what mends it."""
 
-    python ci/doctor.py                     everything, in at most 10 seconds (--limit)
-    python ci/doctor.py --ci                the first step of CI: are the secrets set? No network.
-    python ci/doctor.py --json              everything, for machines
-    python ci/doctor.py --use-remote URL    use this storage from now on, and push the data to it
-
-Exit codes: 0 nothing is wrong, 1 something is, 2 an argument cannot be.
-"""
-
-import argparse
 import json
 import os
 import platform
 import re
 import shlex
-import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
-import storage
-from check import ROOT, Check, ask
-from remote import NAME, credentials, missing, options, place, spec
-from settings import print_utf8
+from mlci.storage import checks as storage
+from mlci.storage.checks import Check
+from mlci.storage.remote import NAME, missing, options, place, spec
+from mlci.storage.tools import ask
 
 MARKS = {"ok": "✓", "failed": "✗", "skipped": "–"}
-CONFIG = ROOT / ".dvc" / "config"
+CONFIG = Path(".dvc/config")
 
 
 def examine(limit: float) -> Iterator[Check]:
@@ -44,7 +35,7 @@ def examine(limit: float) -> Iterator[Check]:
 
 def python() -> Check:
     """Check Python against what the project asks for."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
     least = re.findall(r"\d+", project["requires-python"])[:2]
     fine = sys.version_info[:2] >= tuple(map(int, least))
     mend = "" if fine else f"uv python install {'.'.join(least)}"
@@ -112,7 +103,7 @@ def secrets() -> Iterator[Check]:
 def ci_file() -> Check:
     """Check that the CI provider finds its file."""
     name = spec()["ci"]["file"]
-    if (ROOT / name).is_file():
+    if Path(name).is_file():
         return Check("CI file", "ok", name)
     return Check("CI file", "failed", f"{name} is gone", f"git checkout HEAD -- {name}")
 
@@ -120,7 +111,7 @@ def ci_file() -> Check:
 def pre_commit() -> Check:
     """Check that each commit is checked."""
     _, path = ask("git", "rev-parse", "--git-path", "hooks/pre-commit")
-    if path and (ROOT / path).is_file():
+    if path and Path(path).is_file():
         return Check("pre-commit", "ok", "installed")
     return Check("pre-commit", "failed", "not installed", "uv run pre-commit install")
 
@@ -155,7 +146,7 @@ def ci_secrets() -> Check:
     return Check(name, "failed", found, " && ".join(commands))
 
 
-def store_command(secret: dict) -> str:
+def store_command(secret: dict[str, Any]) -> str:
     """Return the command that gives a secret to the CI provider."""
     kind = "store_file" if secret.get("via") == "file" else "store"
     return str(spec()["ci"][kind]).replace("{name}", secret["name"])
@@ -193,61 +184,6 @@ def examine_ci() -> int:
     return 1
 
 
-def use_remote(url: str, endpoint: str | None, limit: float) -> int:
-    """Point the project at another storage of its kind, push the data there, return the exit code.
-
-    What this clone lacks is fetched from the old storage first, if that lets it. An address that
-    does not work is not kept.
-    """
-    schemes = spec()["schemes"]
-    pattern = rf"({'|'.join(schemes)})://{spec()['address']}" if schemes else r"(?!.*://).*\S.*"
-    if not re.fullmatch(pattern, url) or re.search(r"//[^/]*:[^/]*@", url):
-        wanted = f"an address with {schemes[0]}://" if schemes else "the path of a folder"
-        print(f"--use-remote takes {wanted}, without a password, as {spec()['url']}; got {url!r}.")
-        return 2
-    if endpoint is not None and not spec()["endpoint_option"]:
-        print(f"--endpoint must be left out: this storage has none ({spec()['title']}).")
-        return 2
-    if failed := [check for check in (dvc(), remote()) if check.state == "failed"]:
-        show(failed)
-        return 1
-    before, moved = CONFIG.read_bytes(), False
-    if run_dvc("fetch"):
-        print("The old storage did not help: going on with what this clone has.")
-    try:
-        moved = move(url if schemes else str(Path(url).expanduser().resolve()), endpoint, limit)
-    finally:
-        if not moved:
-            CONFIG.write_bytes(before)
-            print("Nothing was changed: .dvc/config has the old address again.")
-    if moved:
-        print("Next: git commit .dvc/config, store the secrets as SECRETS.md says, git push.")
-    return 0 if moved else 1
-
-
-def move(address: str, endpoint: str | None, limit: float) -> bool:
-    """Change the address, check the storage there, push to it; return whether all of it worked."""
-    option = spec()["endpoint_option"]
-    changes = [["url", address]]
-    if endpoint:
-        changes += [[option, endpoint]]
-    elif endpoint is not None and option in options():
-        changes += [["--unset", option]]
-    if any(run_dvc("remote", "modify", NAME, *change) for change in changes):
-        return False
-    checks = storage.examine(limit)[:2]
-    show(checks)
-    return all(check.state != "failed" for check in checks) and not run_dvc("push")
-
-
-def run_dvc(*arguments: str) -> int:
-    """Show a DVC command, run it with the remote's credentials, and return its exit code."""
-    print("$", shlex.join(["dvc", *arguments]), flush=True)
-    with credentials() as environment:
-        command = [sys.executable, "-m", "dvc", *arguments]
-        return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
-
-
 def show(checks: list[Check]) -> None:
     """Print the table, and below each failed check the command that mends it."""
     width = max(len(check.name) for check in checks)
@@ -255,36 +191,3 @@ def show(checks: list[Check]) -> None:
         print(f"{MARKS[check.state]} {check.name:{width}}  {check.found}")
         if check.state == "failed" and check.mend:
             print(f"  {'':{width}}  → {check.mend}")
-
-
-def main() -> int:
-    """Do what the arguments ask for and return the exit code."""
-    print_utf8()
-    os.chdir(ROOT)
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    either = parser.add_mutually_exclusive_group()
-    either.add_argument("--ci", action="store_true", help="only whether the secrets are set")
-    either.add_argument("--json", action="store_true", help="print JSON instead of the table")
-    either.add_argument("--use-remote", metavar="URL", help="use the storage at this address")
-    parser.add_argument("--endpoint", metavar="URL", help="with --use-remote: its endpoint, or ''")
-    parser.add_argument("--limit", type=float, default=10, metavar="SECONDS", help="default: 10")
-    arguments = parser.parse_args()
-    if arguments.use_remote is not None:
-        return use_remote(arguments.use_remote, arguments.endpoint, arguments.limit)
-    if arguments.endpoint is not None:
-        parser.error("--endpoint goes with --use-remote")
-    if arguments.ci:
-        return examine_ci()
-    checks = list(examine(arguments.limit))
-    failed = any(check.state == "failed" for check in checks)
-    if arguments.json:
-        print(json.dumps({"ok": not failed, "checks": [c._asdict() for c in checks]}, indent=2))
-    else:
-        show(checks)
-    return 1 if failed else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,6 +1,6 @@
 """Ask the remote what a push and a pull would ask, in a process that can be ended.
 
-Run by `ci/storage.py`. Prints one line of JSON per answer, since DVC may wait for minutes for a
+Run by `checks`. Prints one line of JSON per answer, since DVC may wait for minutes for a
 server that never answers, and what came before is still worth knowing.
 """
 
@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from remote import NAME
+from mlci.storage.remote import NAME
 
 OBJECT = ".dvc-doctor"  # one name, so that a storage that cannot delete keeps one at most
 
@@ -31,7 +31,7 @@ class Retries(logging.Handler):
 
 def round_trip(fs: Any, path: str) -> str:
     """Write a tiny object as a push does, read it back and remove it; return what was possible."""
-    content = b"Written by ci/doctor.py; it can be deleted.\n"
+    content = b"Written by `ci doctor`; it can be deleted.\n"
     with tempfile.TemporaryDirectory() as folder:
         there, back = Path(folder, "there"), Path(folder, "back")
         there.write_bytes(content)

@@ -1,0 +1,96 @@
+"""Pull, reproduce, push, report: what CI runs, and anyone can run at home with the same result.
+
+    uv run ci run --baseline HEAD~1
+
+It writes `report.md` and changes `dvc.lock`, metrics and plots in this checkout, but commits, tags
+and posts nothing: in CI a later job does that, with rights that this one, which runs the project's
+code, must not have. That job reads `commit_results` and `tag_prefix`, which are only checked here.
+
+Data is fetched only for stages that have to run. Without the remote (no secrets on a fork's pull
+request, a folder of another machine) the run uses what is here and what it can make again.
+
+Exit codes:
+    0  done, or skipped by `[ci skip]`
+    2  a malformed flag or variable, an unknown target or baseline: nothing was run
+    3  a stage failed
+    4  the remote failed
+    5  the report could not be written
+    6  the report is written, and a metric fell by more than `report.max_regression` of params.yaml
+    7  another run is going on in this checkout
+"""
+
+import re
+import signal
+import sys
+from argparse import RawDescriptionHelpFormatter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlci import settings
+
+if TYPE_CHECKING:
+    from mlci.work.steps import Session
+
+SKIP = re.compile(r"\[(ci skip|skip ci)\]", re.IGNORECASE)
+
+
+def main(arguments: list[str]) -> int:
+    """Run in this checkout and return the exit code."""
+    parser = settings.Parser(
+        "ci run", description=__doc__, formatter_class=RawDescriptionHelpFormatter
+    )
+    chosen = settings.read(parser, [*settings.VARIABLES], arguments)
+    from dvc.exceptions import DvcException
+    from filelock import FileLock, Timeout
+
+    from mlci.history.repository import git
+    from mlci.work.recovery import LOCK, tidy_up_after_crash
+    from mlci.work.steps import check, take
+
+    if SKIP.search(git("log", "-1", "--format=%B")):
+        print("The head commit's message has [ci skip] or [skip ci]: nothing is run.")
+        return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    if not Path(".dvc/config").exists():
+        print("ci run: no DVC project yet; 'uv run dvc init' makes it one.", file=sys.stderr)
+        return 2
+    LOCK.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(LOCK, timeout=0):
+            tidy_up_after_crash()
+            check(chosen)
+            session = take(chosen)
+            asked = write_report(chosen, session)
+    except Timeout:
+        print("ci run: another run is going on in this checkout; wait for it.", file=sys.stderr)
+        return 7
+    except (ValueError, DvcException) as error:
+        hint = " ('git checkout dvc.lock' restores it)" if "'dvc.lock'" in str(error) else ""
+        print(f"ci run: {settings.one_line(error)}{hint}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("ci run: stopped; the next run goes on from here.", file=sys.stderr)
+        return 130
+    if session.stage_failed:
+        return 3
+    if session.remote_failed:
+        return 4
+    return asked
+
+
+def write_report(chosen: settings.Settings, session: "Session") -> int:
+    """Write the report; return the exit code that it asks for."""
+    from dvc.exceptions import DvcException
+
+    from mlci.writing import sections
+
+    print("\n$ ci report", flush=True)
+    try:
+        verdict = sections.write(chosen, session.run)
+    except (DvcException, OSError, ValueError) as error:
+        reason = settings.one_line(error)
+        print(f"ci run: the report could not be written: {reason}", file=sys.stderr)
+        return 5
+    print(f"Wrote {sections.REPORT}, {sections.PAGE} and {sections.PICTURES}/", flush=True)
+    print(verdict.headline.replace("`", ""), flush=True)
+    return 6 if verdict.regressed else 0

@@ -1,0 +1,107 @@
+"""The experiments in their order, the best first, and what each is compared by."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from mlci.history.comparison import Comparison, compare_values
+from mlci.history.experiments import Experiment, at_commit, collect, fold
+from mlci.history.repository import find_baseline
+from mlci.history.rules import Rules, lookup, noise, primary, read_rules
+from mlci.history.values import Values, is_nan, is_number, same_target
+
+CHECKOUT = "this checkout"  # the baseline where there is no other
+
+HERE = "this run"  # the row of what is checked out, in a report
+
+
+@dataclass(frozen=True)
+class Board:
+    """The experiments, best first, and what they are compared by."""
+
+    experiments: list[Experiment]
+    rules: Rules
+    baseline: str  # the name of the revision that changed parameters are shown against
+    baseline_params: Values
+    params: Values  # of the checkout
+
+    @cached_property
+    def comparable(self) -> list[Experiment]:
+        """The experiments that predict what the checkout predicts."""
+        return [one for one in self.experiments if same_target(one.params, self.params)]
+
+    @cached_property
+    def best(self) -> list[Experiment]:
+        """The experiments with the best value of the primary metric; several where they tie."""
+        scored = [one for one in self.comparable if score(one, self.rules) is not None]
+        known = scored if self.rules.direction else []
+        return [one for one in known if score(one, self.rules) == score(known[0], self.rules)]
+
+    def mark(self, one: Experiment) -> str:
+        """Return ⭐ for the best and ≈ for what the noise does not tell from it."""
+        best = self.best
+        if one in best:
+            return "⭐"
+        if not same_target(one.params, self.params):
+            return ""
+        mine = score(one, self.rules)
+        chance = noise(best[0].metrics, one.metrics, self.rules.metric) if best else None
+        if chance is None or mine is None:
+            return ""
+        return "≈" if abs(mine - (score(best[0], self.rules) or 0)) <= chance else ""
+
+    def changed(self, one: Experiment) -> dict[str, Any]:
+        """Return the parameters that differ from the baseline's, named as `dvc exp run -S` does."""
+        values = compare_values(self.baseline_params, one.params)
+        return {
+            v.name if v.path == "params.yaml" else f"{v.path}:{v.name}": v.new
+            for v in values
+            if v.changed and not v.name.startswith("report.")
+        }
+
+
+def score(one: Experiment, rules: Rules) -> float | None:
+    """Return the value of the primary metric, None where it is no number."""
+    value = lookup(one.metrics, rules.metric)
+    return value if is_number(value) and not is_nan(value) else None
+
+
+def ranked(experiments: list[Experiment], rules: Rules, params: Values) -> list[Experiment]:
+    """Sort by the primary metric, the best first; the older first in a tie.
+
+    What has no score comes last, and before it what predicts another column than these parameters.
+    """
+
+    def rank(one: Experiment) -> tuple[bool, bool, float, float]:
+        value = score(one, rules)
+        other = not same_target(one.params, params)
+        return value is None, other, -(value or 0) * (rules.direction or 1), one.time
+
+    return sorted(experiments, key=rank)
+
+
+def make(baseline: str) -> Board:
+    """Read the whole repository.
+
+    Raises:
+        ValueError: an unknown baseline or malformed rules, in one sentence.
+    """
+    name, sha = find_baseline(baseline)
+    experiments = fold(collect())
+    rules = read_rules()
+    if not rules.metric:
+        some = next((one.metrics for one in experiments if one.metrics), {})
+        rules = primary(some, rules)
+    here = at_commit("")[1]
+    params = at_commit(sha)[1] if sha else here
+    return Board(ranked(experiments, rules, here), rules, name or CHECKOUT, params, here)
+
+
+def with_checkout(comparison: Comparison, rules: Rules, stale: bool) -> Board:
+    """Return the board of a report: this checkout, with results not committed yet, is on it."""
+    head, baseline = comparison.head, comparison.baseline
+    metrics = {} if stale else head.metrics
+    here = Experiment((HERE,), "checkout", "", "", "", "now", metrics, head.params, stale)
+    experiments = ranked(fold([*collect(), here]), rules, head.params)
+    name, params = (baseline.revision, baseline.params) if baseline else (CHECKOUT, head.params)
+    return Board(experiments, rules, name, params, head.params)

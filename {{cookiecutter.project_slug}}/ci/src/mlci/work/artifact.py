@@ -1,0 +1,34 @@
+"""What a run of CI left: its artifact, read as the publish job reads it."""
+
+import sys
+import tempfile
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+
+def publisher() -> Any:
+    """Return the module `ci/publish.py`, which is no part of this package: CI fetches it alone."""
+    sys.path.insert(0, "ci")
+    return import_module("publish")
+
+
+def fetch(run: str) -> dict[str, bytes]:
+    """Return the results of a run by their paths in the project.
+
+    Raises:
+        ValueError: the artifact cannot be fetched or read, in one sentence.
+    """
+    publish = publisher()
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            if Path(run).exists():
+                folder = run
+            elif Path(".gitlab-ci.yml").exists():
+                publish.command("glab", "job", "artifact", run, "run", "--path", folder)
+            else:
+                publish.command("gh", "run", "download", run, "--name", "results", "--dir", folder)
+            files = publish.read_results(Path(folder))
+    except publish.Refused as why:
+        raise ValueError(f"The results of {run} could not be fetched: {why}") from None
+    return {name: data for name, data in files.items() if name != publish.REPORT}
