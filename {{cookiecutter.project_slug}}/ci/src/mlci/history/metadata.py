@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -109,8 +109,13 @@ def read_metrics(repo: Repo, targets: list[str], snapshot: Snapshot) -> None:
 
 def read_outputs(repo: Repo) -> dict[str, Output]:
     """Return the data that DVC tracks at the current revision."""
+    return outputs_of(repo, repo.index.outs)
+
+
+def outputs_of(repo: Repo, outs: Iterable[DvcOutput]) -> dict[str, Output]:
+    """Return those of DVC's outputs that are in its cache, by their paths."""
     outputs = {}
-    for out in repo.index.outs:
+    for out in outs:
         if out.use_cache and out.hash_info and out.hash_info.value:
             checksum, path = out.hash_info.value, relative(repo, out.fs_path)
             outputs[path] = Output(
