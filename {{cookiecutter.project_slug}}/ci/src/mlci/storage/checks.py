@@ -3,15 +3,15 @@
 import json
 import os
 import re
-import sys
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import mlci
-from mlci.storage.remote import NAME, credentials, options, place, spec
-from mlci.storage.tools import finish, start
+from mlci.storage import transfer
+from mlci.storage.remote import NAME, options, place, spec
+from mlci.storage.tools import finish
 
 
 class Check(NamedTuple):
@@ -120,11 +120,16 @@ def examine(limit: float) -> list[Check]:
 
 def ask_probe(deadline: float) -> tuple[dict[str, dict[str, Any]], str, bool]:
     """Run the probe; return its answers, its last other line, and whether it was too late."""
-    with credentials() as variables:
-        # Where the package is not installed (`python ci doctor`), the child does not know it either.
-        environment = variables | {"PYTHONPATH": str(Path(mlci.__file__).parents[1])}
-        probe = [sys.executable, "-m", "mlci.storage.probe"]
-        output, late = finish(start(probe, environment), deadline)
+    probe = transfer.start(
+        "mlci.storage.probe",
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        start_new_session=True,  # so that it can be ended with all its children
+    )
+    output, late = finish(probe, deadline)
     answers, rest = {}, ""
     for line in output.splitlines():
         try:

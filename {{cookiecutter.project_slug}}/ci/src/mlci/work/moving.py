@@ -2,12 +2,11 @@
 
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 from mlci.storage import checks as storage
-from mlci.storage.remote import NAME, credentials, options, spec
+from mlci.storage import transfer
+from mlci.storage.remote import NAME, options, spec
 from mlci.work.diagnosis import CONFIG, dvc, remote, show
 
 
@@ -61,6 +60,4 @@ def move(address: str, endpoint: str | None, limit: float) -> bool:
 def run_dvc(*arguments: str) -> int:
     """Show a DVC command, run it with the remote's credentials, and return its exit code."""
     print("$", shlex.join(["dvc", *arguments]), flush=True)
-    with credentials() as environment:
-        command = [sys.executable, "-m", "dvc", *arguments]
-        return subprocess.run(command, env=environment, check=False).returncode
+    return transfer.start("dvc", *arguments).wait()
