@@ -3,17 +3,17 @@
 import json
 import os
 import re
+import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import mlci
-from mlci.storage import server
+from mlci.storage import server, transfer
 from mlci.storage.causes import ADDRESS, CREDENTIALS, ELSEWHERE, LATER, SCHEME, find_cause
-from mlci.storage.remote import NAME, credentials, options, place, spec
-from mlci.storage.tools import finish, start
+from mlci.storage.remote import NAME, options, place, spec
+from mlci.storage.tools import finish
 
 BLOCKS, ADVISES = "blocks", "advises"  # how grave a failure is
 
@@ -63,13 +63,17 @@ def examine(limit: float, python: str = sys.executable) -> list[Check]:
 
 def ask_probe(deadline: float, python: str) -> tuple[dict[str, dict[str, Any]], str, bool]:
     """Run the probe; return its answers, its last other line, and whether it was too late."""
-    with credentials() as variables:
-        environment = dict(variables)
-        if python == sys.executable:
-            # Where the package is not installed (`python ci doctor`), the child does not know it.
-            environment["PYTHONPATH"] = str(Path(mlci.__file__).parents[1])
-        probe = [python, "-m", "mlci.storage.probe"]
-        output, late = finish(start(probe, environment), deadline)
+    probe = transfer.start(
+        "mlci.storage.probe",
+        python=python,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        start_new_session=True,  # so that it can be ended with all its children
+    )
+    output, late = finish(probe, deadline)
     answers, rest = {}, ""
     for line in output.splitlines():
         try:

@@ -19,6 +19,7 @@ from mlci.storage import checks as storage
 from mlci.storage.checks import ADVISES, Check
 from mlci.storage.remote import NAME, missing, options, place, spec
 from mlci.storage.tools import ask
+from mlci.work.merging import conflicts, remedy
 
 MARKS = {"ok": "✓", "failed": "✗", "skipped": "–"}
 ADVICE = "!"
@@ -45,7 +46,7 @@ def examine(limit: float) -> Iterator[Check]:
         listed = pool.submit(ci_secrets)
         can_ask = is_installed() and options()
         stored = pool.submit(storage.examine, limit) if can_ask else None
-        yield from (python(), git_identity(), dvc(), remote(), *secrets())
+        yield from (python(), git_identity(), *unfinished_merge(), dvc(), remote(), *secrets())
         yield from stored.result() if stored else []
         yield from (ci_file(), pre_commit(), git_remote(), listed.result())
 
@@ -68,6 +69,12 @@ def git_identity() -> Check:
     key, value = ("email", "you@example.com") if named else ("name", "Your Name")
     mend = f'git config --global user.{key} "{value}"'
     return Check("Git identity", "failed", f"Git does not know your {key}", mend)
+
+
+def unfinished_merge() -> Iterator[Check]:
+    """Name the files that a merge left in conflict, if there are any."""
+    if files := conflicts():
+        yield Check("Merge", "failed", f"left conflicts in {', '.join(files)}", remedy(files))
 
 
 def is_installed() -> bool:

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlci.storage import checks as storage
-from mlci.storage.remote import NAME, credentials, options, spec
+from mlci.storage import transfer
+from mlci.storage.remote import NAME, options, spec
 from mlci.work import template
 from mlci.work.diagnosis import configuration, dvc, show
 from mlci.work.duplicate import Copy, changes, copied, finish, interrupted, put_back
@@ -276,6 +277,10 @@ def push(python: str) -> None:
 def run_dvc(python: str, *arguments: str) -> int:
     """Show a DVC command, run it with the remote's credentials, and return its exit code."""
     print("$", shlex.join(["dvc", *arguments]), flush=True)
-    with credentials() as environment:
-        command = [python, "-m", "dvc", *arguments]
-        return subprocess.run(command, env=environment, check=False).returncode
+    process = transfer.start("dvc", *arguments, python=python)
+    try:
+        return int(process.wait())
+    except BaseException:  # Ctrl-C, or SIGTERM: DVC must not go on alone
+        process.kill()
+        process.wait()
+        raise
