@@ -10,7 +10,7 @@ from typing import Any
 
 from mlci.storage import keys
 
-NAME = "storage"  # what a new project calls its remote in .dvc/config
+NAME = "storage"  # the name that .dvc/config of a new project gives its remote
 
 
 @dataclass(frozen=True)
