@@ -10,6 +10,8 @@ Data is fetched only for stages that have to run, and hashed before they run. Th
 remote reach DVC's transfers, and no command of a stage (`stage_env` lists exceptions). Without the remote (no secrets on a fork's pull
 request, a folder of another machine) the run uses what is here and what it can make again.
 
+In CI the exit code is also in `outcome.txt`, for the next job.
+
 Exit codes:
     0  done, or skipped by `[ci skip]`
     2  a malformed flag or variable, an unknown target or baseline: nothing was run
@@ -21,9 +23,11 @@ Exit codes:
 """
 
 import errno
+import os
 import re
 import signal
 import sys
+import traceback
 from argparse import RawDescriptionHelpFormatter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,13 +39,34 @@ if TYPE_CHECKING:
     from mlci.work.state import Session
 
 FULL = "ci run: the disk is full: make room, then run it again; it goes on from here."
+OUTCOME = Path("outcome.txt")
 SKIP = re.compile(r"\[(ci skip|skip ci)\]", re.IGNORECASE)
 
 
 def main(arguments: list[str]) -> int:
+    """Run in this checkout and return the exit code, or 0 where that was asked for."""
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    try:
+        ended = attempt(arguments)
+    except SystemExit as end:  # a malformed flag or variable, --help, or the signal to end
+        ended = end.code if isinstance(end.code, int) else 1
+    except Exception:  # noqa: BLE001 (whatever it is, the next job has to say that there is no result)
+        traceback.print_exc()
+        ended = 1
+    if os.environ.get("CI"):
+        OUTCOME.write_text(f"{ended}\n", encoding="utf-8")
+    return 0 if "--exit-zero" in arguments else ended
+
+
+def attempt(arguments: list[str]) -> int:
     """Run in this checkout and return the exit code."""
     parser = settings.Parser(
         "ci run", description=__doc__, formatter_class=RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--exit-zero",
+        action="store_true",
+        help="end with code 0 always, for a CI that goes on from green steps only (Bitbucket)",
     )
     chosen = settings.read(parser, [*settings.VARIABLES], arguments)
     from mlci.storage import keys, remote
@@ -63,8 +88,9 @@ def main(arguments: list[str]) -> int:
         print("ci run: no DVC project yet; 'uv run dvc init' makes it one.", file=sys.stderr)
         return 2
     if files := conflicts():
-        found = f"ci run: a merge left conflicts in {', '.join(files)}"
-        print(f"{found}: {remedy(files)}.", file=sys.stderr)
+        reason = f"a merge left conflicts in {', '.join(files)}: {remedy(files)}."
+        print(f"ci run: {reason}", file=sys.stderr)
+        report_no_result(reason)
         return 2
     LOCK.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -81,7 +107,9 @@ def main(arguments: list[str]) -> int:
         return 7
     except (ValueError, DvcException) as error:
         hint = " ('git checkout dvc.lock' restores it)" if "'dvc.lock'" in str(error) else ""
-        print(f"ci run: {settings.one_line(error)}{hint}", file=sys.stderr)
+        reason = f"{settings.one_line(error)}{hint}"
+        print(f"ci run: {reason}", file=sys.stderr)
+        report_no_result(reason)
         return 2
     except OSError as error:
         if error.errno != errno.ENOSPC:
@@ -96,6 +124,17 @@ def main(arguments: list[str]) -> int:
     if session.remote_failed:
         return 4
     return asked
+
+
+def report_no_result(reason: str) -> None:
+    """Write a report that says why there is none, over one of an older commit."""
+    from mlci.history.repository import git
+    from mlci.markup import block
+    from mlci.writing.sections import REPORT
+
+    sha = git("rev-parse", "--short=7", "HEAD") or "this checkout"
+    text = f"## ❌ No result for `{sha}`\n\nNothing was run:\n\n{block(reason)}\n"
+    REPORT.write_text(text, encoding="utf-8")
 
 
 def write_report(chosen: settings.Settings, terms: "Terms", session: "Session") -> int:
