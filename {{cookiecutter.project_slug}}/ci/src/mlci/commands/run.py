@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING
 from mlci import settings
 
 if TYPE_CHECKING:
+    from mlci.history.terms import Terms
     from mlci.work.state import Session
 
 FULL = "ci run: the disk is full: make room, then run it again; it goes on from here."
@@ -69,12 +70,12 @@ def main(arguments: list[str]) -> int:
     try:
         with FileLock(LOCK, timeout=0):
             tidy_up_after_crash()
-            check(chosen)
+            terms = check(chosen)
             session = take(chosen)
             if session.disk_full:
                 print(FULL, file=sys.stderr)
                 return 5
-            asked = write_report(chosen, session)
+            asked = write_report(chosen, terms, session)
     except Timeout:
         print("ci run: another run is going on in this checkout; wait for it.", file=sys.stderr)
         return 7
@@ -97,7 +98,7 @@ def main(arguments: list[str]) -> int:
     return asked
 
 
-def write_report(chosen: settings.Settings, session: "Session") -> int:
+def write_report(chosen: settings.Settings, terms: "Terms", session: "Session") -> int:
     """Write the report; return the exit code that it asks for."""
     from dvc.exceptions import DvcException
 
@@ -105,7 +106,7 @@ def write_report(chosen: settings.Settings, session: "Session") -> int:
 
     print("\n$ ci report", flush=True)
     try:
-        verdict = sections.write(chosen, session.run)
+        verdict = sections.write(chosen, terms, session.run)
     except (DvcException, OSError, ValueError) as error:
         reason = settings.one_line(error)
         print(f"ci run: the report could not be written: {reason}", file=sys.stderr)

@@ -26,21 +26,26 @@ from mlci.storage.remote import Credentials, credentials
 FOLDER = "dvc-keys-"  # of the files, followed by the number of their process
 
 
-def start(module: str, *arguments: str, **options: Any) -> subprocess.Popen[Any]:
+def start(
+    module: str, *arguments: str, python: str = sys.executable, **options: Any
+) -> subprocess.Popen[Any]:
     """Start a Python module, such as `dvc`, with the credentials of the remote.
 
     Args:
         module: The module, run as `python -m` does.
         arguments: Its arguments.
+        python: The interpreter; another one has this package, and plugins of DVC, of its own.
         options: Further ones of `subprocess.Popen`; `env` adds variables.
     """
     given = credentials()
     added = options.pop("env", {})
     given.environment.update(added)
     visible = {name: value for name, value in os.environ.items() if name not in given.hidden}
-    visible |= added | {"PYTHONPATH": keys.with_source(os.environ)}
+    visible |= added
+    if python == sys.executable:
+        visible["PYTHONPATH"] = keys.with_source(os.environ)
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "mlci.storage.transfer", module, *arguments],
+        [python, "-P", "-m", "mlci.storage.transfer", module, *arguments],
         stdin=subprocess.PIPE,
         env=visible,
         **options,

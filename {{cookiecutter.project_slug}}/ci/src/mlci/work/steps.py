@@ -7,9 +7,9 @@ from pathlib import Path
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
-from mlci.history.metadata import check_targets, read_outputs
-from mlci.history.repository import find_baseline, git
-from mlci.history.rules import read_rules
+from mlci.history.metadata import read_outputs
+from mlci.history.repository import git
+from mlci.history.terms import Terms, read_terms
 from mlci.markup import code
 from mlci.settings import Settings
 from mlci.storage import remote
@@ -20,15 +20,14 @@ from mlci.work.recovery import keep_locks, mend_locks
 from mlci.work.state import NOTHING, DiskFull, Session, listed
 
 
-def check(chosen: Settings) -> None:
-    """Refuse what cannot be run, before anything is.
+def check(chosen: Settings) -> Terms:
+    """Refuse what cannot be run, before anything is; return what the report will be judged by.
 
     Raises:
         ValueError: an unknown target or baseline or malformed rules, in one sentence.
         DvcException: dvc.yaml or dvc.lock cannot be read.
     """
-    find_baseline(chosen.baseline)
-    read_rules()
+    terms = read_terms(chosen.baseline, chosen.metrics_diff_targets)
     with Repo() as repo:
         stages = [stage.addressing for stage in repo.index.graph]
         for target in [] if chosen.repro_targets == NOTHING else chosen.repro_targets:
@@ -47,7 +46,7 @@ def check(chosen: Settings) -> None:
                 raise ValueError(
                     f"dvc_pull: {target!r} is not tracked by DVC; allowed are: {known}"
                 ) from None
-        check_targets(repo, chosen.baseline, chosen.metrics_diff_targets)
+    return terms
 
 
 def begin(chosen: Settings) -> Session:
