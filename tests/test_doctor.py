@@ -397,11 +397,13 @@ def test_the_action_that_a_key_may_not_do_is_named(bake, tmp_path: Path) -> None
         objects["Action"] = [name for name in objects["Action"] if name != f"s3:{denied}"]
         if denied == "ListBucket":
             policies[denied]["Statement"].remove(listing)
+    anything = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+    policies["owner"] = {"Version": "2012-10-17", "Statement": [anything]}
     with s3_users(tmp_path, policies) as servers:
         project = bake(**answers_for("s3", servers["all"]))
         found = {name: doctor(project, server)["Storage"] for name, server in servers.items()}
         project.run("dvc", "remote", "modify", "storage", "version_aware", "true")
-        versions = doctor(project, servers["all"])["Data pushed"]
+        versions = doctor(project, servers["owner"])["Data pushed"]
     assert found["all"]["found"] == "readable and writable"
     assert found["DeleteObject"]["state"] == "ok"
     assert "this key may not delete" in found["DeleteObject"]["found"]

@@ -85,16 +85,26 @@ def read_something(fs: Any, root: str) -> None:
         with action("read"):
             fs.exists(fs.join(root, OBJECT))
         return
-    place, entries = root, []
     with action("list"):
-        while place:
-            entries = sorted(fs.ls(place, detail=True), key=lambda entry: str(entry["name"]))
-            folders = [entry["name"] for entry in entries if entry["type"] == "directory"]
-            place = folders[0] if folders else ""
+        path = first_file(fs, root)
     with action("read"):
-        for entry in entries[:1]:
-            with fs.open(entry["name"], "rb") as file:
+        if path:
+            with fs.open(path, "rb") as file:
                 file.read(1)
+
+
+def first_file(fs: Any, folder: str) -> str:
+    """Return a file in the folder or below it; an empty string where there is none yet."""
+    try:
+        entries = sorted(fs.ls(folder, detail=True), key=lambda entry: str(entry["name"]))
+    except FileNotFoundError:  # object storage has no empty folders
+        return ""
+    for entry in entries:
+        if entry["type"] != "directory":
+            return str(entry["name"])
+        if path := first_file(fs, entry["name"]):
+            return path
+    return ""
 
 
 def try_storage(fs: Any, root: str) -> None:

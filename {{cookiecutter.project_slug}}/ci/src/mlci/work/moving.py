@@ -277,4 +277,10 @@ def push(python: str) -> None:
 def run_dvc(python: str, *arguments: str) -> int:
     """Show a DVC command, run it with the remote's credentials, and return its exit code."""
     print("$", shlex.join(["dvc", *arguments]), flush=True)
-    return transfer.start("dvc", *arguments, python=python).wait()
+    process = transfer.start("dvc", *arguments, python=python)
+    try:
+        return int(process.wait())
+    except BaseException:  # Ctrl-C, or SIGTERM: DVC must not go on alone
+        process.kill()
+        process.wait()
+        raise
