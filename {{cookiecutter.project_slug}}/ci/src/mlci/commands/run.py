@@ -15,7 +15,9 @@ Exit codes:
     3  a stage failed
     4  the remote failed
     5  the report could not be written
-    6  the report is written, and a metric fell by more than `report.max_regression` of params.yaml
+    8  the report is written, and the baseline has no results yet to hold `report.max_regression` to
+    6  the report is written, and the primary metric fell by more than `report.max_regression` of
+       params.yaml, or is no number where that is set
     7  another run is going on in this checkout
 """
 
@@ -94,4 +96,4 @@ def write_report(chosen: settings.Settings, terms: "Terms", session: "Session") 
         return 5
     print(f"Wrote {sections.REPORT}, {sections.PAGE} and {sections.PICTURES}/", flush=True)
     print(verdict.headline.replace("`", ""), flush=True)
-    return 6 if verdict.regressed else 0
+    return verdict.exit_code
