@@ -18,7 +18,9 @@ Exit codes:
     3  a stage failed
     4  the remote failed, or lacks data that no stage can make
     5  the disk is full, or the report could not be written
-    6  the report is written, and a metric fell by more than `report.max_regression` of params.yaml
+    8  the report is written, and the baseline has no results yet to hold `report.max_regression` to
+    6  the report is written, and the primary metric fell by more than `report.max_regression` of
+       params.yaml, or is no number where that is set
     7  another run is going on in this checkout
 """
 
@@ -152,4 +154,4 @@ def write_report(chosen: settings.Settings, terms: "Terms", session: "Session") 
         return 5
     print(f"Wrote {sections.REPORT}, {sections.PAGE} and {sections.PICTURES}/", flush=True)
     print(verdict.headline.replace("`", ""), flush=True)
-    return 6 if verdict.regressed else 0
+    return verdict.exit_code
