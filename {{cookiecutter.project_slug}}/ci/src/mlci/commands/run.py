@@ -6,7 +6,8 @@ It writes `report.md` and changes `dvc.lock`, metrics and plots in this checkout
 and posts nothing: in CI a later job does that, with rights that this one, which runs the project's
 code, must not have. That job reads `commit_results` and `tag_prefix`, which are only checked here.
 
-Data is fetched only for stages that have to run. Without the remote (no secrets on a fork's pull
+Data is fetched only for stages that have to run, and hashed before they run. The secrets of the
+remote reach DVC's transfers, and no command of a stage (`stage_env` lists exceptions). Without the remote (no secrets on a fork's pull
 request, a folder of another machine) the run uses what is here and what it can make again.
 
 In CI the exit code is also in `outcome.txt`, for the next job.
@@ -15,12 +16,13 @@ Exit codes:
     0  done, or skipped by `[ci skip]`
     2  a malformed flag or variable, an unknown target or baseline: nothing was run
     3  a stage failed
-    4  the remote failed
-    5  the report could not be written
+    4  the remote failed, or lacks data that no stage can make
+    5  the disk is full, or the report could not be written
     6  the report is written, and a metric fell by more than `report.max_regression` of params.yaml
     7  another run is going on in this checkout
 """
 
+import errno
 import os
 import re
 import signal
@@ -33,25 +35,30 @@ from typing import TYPE_CHECKING
 from mlci import settings
 
 if TYPE_CHECKING:
-    from mlci.work.steps import Session
+    from mlci.history.terms import Terms
+    from mlci.work.state import Session
 
 OUTCOME = Path("outcome.txt")
+FULL = "ci run: the disk is full: make room, then run it again; it goes on from here."
 SKIP = re.compile(r"\[(ci skip|skip ci)\]", re.IGNORECASE)
 
 
 def main(arguments: list[str]) -> int:
     """Run in this checkout and return the exit code, or 0 where that was asked for."""
-    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    green = "--exit-zero" in arguments
+    ended = 1
     try:
         ended = attempt(arguments)
     except SystemExit as end:  # a malformed flag or variable, --help, or the signal to end
         ended = end.code if isinstance(end.code, int) else 1
-    except Exception:  # noqa: BLE001 (whatever it is, the next job has to say that there is no result)
+    except Exception:
+        if not green:
+            raise
         traceback.print_exc()
-        ended = 1
-    if os.environ.get("CI"):
-        OUTCOME.write_text(f"{ended}\n", encoding="utf-8")
-    return 0 if "--exit-zero" in arguments else ended
+    finally:
+        if os.environ.get("CI"):
+            OUTCOME.write_text(f"{ended}\n", encoding="utf-8")
+    return 0 if green else ended
 
 
 def attempt(arguments: list[str]) -> int:
@@ -65,10 +72,14 @@ def attempt(arguments: list[str]) -> int:
         help="end with code 0 always, for a CI that goes on from green steps only (Bitbucket)",
     )
     chosen = settings.read(parser, [*settings.VARIABLES], arguments)
+    from mlci.storage import keys, remote
+
+    keys.hide(["run", *arguments], remote.secret_names())
     from dvc.exceptions import DvcException
     from filelock import FileLock, Timeout
 
     from mlci.history.repository import git
+    from mlci.work.merging import conflicts, remedy
     from mlci.work.recovery import LOCK, tidy_up_after_crash
     from mlci.work.steps import check, take
 
@@ -79,13 +90,20 @@ def attempt(arguments: list[str]) -> int:
     if not Path(".dvc/config").exists():
         print("ci run: no DVC project yet; 'uv run dvc init' makes it one.", file=sys.stderr)
         return 2
+    if files := conflicts():
+        found = f"ci run: a merge left conflicts in {', '.join(files)}"
+        print(f"{found}: {remedy(files)}.", file=sys.stderr)
+        return 2
     LOCK.parent.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(LOCK, timeout=0):
             tidy_up_after_crash()
-            check(chosen)
+            terms = check(chosen)
             session = take(chosen)
-            asked = write_report(chosen, session)
+            if session.disk_full:
+                print(FULL, file=sys.stderr)
+                return 5
+            asked = write_report(chosen, terms, session)
     except Timeout:
         print("ci run: another run is going on in this checkout; wait for it.", file=sys.stderr)
         return 7
@@ -95,6 +113,11 @@ def attempt(arguments: list[str]) -> int:
         print(f"ci run: {reason}", file=sys.stderr)
         report_no_result(reason)
         return 2
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        print(FULL, file=sys.stderr)
+        return 5
     except KeyboardInterrupt:
         print("ci run: stopped; the next run goes on from here.", file=sys.stderr)
         return 130
@@ -116,7 +139,7 @@ def report_no_result(reason: str) -> None:
     REPORT.write_text(text, encoding="utf-8")
 
 
-def write_report(chosen: settings.Settings, session: "Session") -> int:
+def write_report(chosen: settings.Settings, terms: "Terms", session: "Session") -> int:
     """Write the report; return the exit code that it asks for."""
     from dvc.exceptions import DvcException
 
@@ -124,7 +147,7 @@ def write_report(chosen: settings.Settings, session: "Session") -> int:
 
     print("\n$ ci report", flush=True)
     try:
-        verdict = sections.write(chosen, session.run)
+        verdict = sections.write(chosen, terms, session.run)
     except (DvcException, OSError, ValueError) as error:
         reason = settings.one_line(error)
         print(f"ci run: the report could not be written: {reason}", file=sys.stderr)

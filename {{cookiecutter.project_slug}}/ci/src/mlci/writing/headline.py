@@ -6,11 +6,10 @@ from typing import Any
 
 from mlci.history.comparison import Comparison
 from mlci.history.rules import Rules, lookup, noise, primary, spread
-from mlci.history.values import ABSENT, Value, is_nan, is_number
+from mlci.history.values import ABSENT, Value, is_better, is_nan, is_number
 from mlci.markup import code, table
+from mlci.writing.remarks import join, not_run
 from mlci.writing.wording import Style, shown, signed
-
-NAMED_CAUSES = 3
 
 
 @dataclass(frozen=True)
@@ -28,20 +27,19 @@ def causes(comparison: Comparison) -> list[str]:
     if not old:
         return []
     params = [code(v.name) for v in comparison.params if not v.name.startswith("report.")]
-    inputs = new.inputs | old.inputs
-    changed = [code(name) for name in inputs if old.inputs.get(name) != new.inputs.get(name)]
-    return params + changed
+    commands = differ(old.commands, new.commands)
+    return params + commands + differ(old.inputs, new.inputs)
 
 
-def together(names: list[str]) -> str:
-    """Write a list in words: `a`, `b` and `c`; of a long one the first and how many follow."""
-    if len(names) > NAMED_CAUSES:
-        names = [*names[: NAMED_CAUSES - 1], f"{len(names) - NAMED_CAUSES + 1:,} more"]
-    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]])) if names else ""
+def differ(old: dict[str, str], new: dict[str, str]) -> list[str]:
+    """Name in Markdown what is not the same on both sides."""
+    return [code(name) for name in new | old if old.get(name) != new.get(name)]
 
 
 def judge(comparison: Comparison, rules: Rules, style: Style) -> Verdict:
-    """Compare the primary metric with the baseline's."""
+    """Compare the primary metric with the baseline's, where both are what they seem."""
+    if not comparison.head.is_current and comparison.head.metrics:
+        return Verdict(not_run(comparison.head.freshness), "")
     new, old = comparison.head.metrics, comparison.baseline and comparison.baseline.metrics
     rules = primary(new, rules)
     value = Value("", rules.metric, lookup(old or {}, rules.metric), lookup(new, rules.metric))
@@ -53,7 +51,7 @@ def judge(comparison: Comparison, rules: Rules, style: Style) -> Verdict:
     if delta is None or is_nan(delta):
         against = "first results" if value.old is ABSENT else "the baseline has no number"
         return Verdict(f"🆕 {name} {now} ({against})", details)
-    reason = together(causes(comparison))
+    reason = join(causes(comparison))
     after = f", after {reason} changed" if reason else ""
     moved = f"{name} {shown(value.old, style)} → {now} ({signed(delta, style)})"
     chance = noise(old or {}, new, rules.metric)
@@ -66,17 +64,11 @@ def judge(comparison: Comparison, rules: Rules, style: Style) -> Verdict:
         return Verdict(f"⚪ Unchanged: {name} {now}{after}", details)
     if chance is not None and abs(delta) <= chance:
         return Verdict(f"⚪ Within noise: {moved}{after}", details)
-    word = {1: "🟢 Better", -1: "🔴 Worse", 0: "🔵 Changed"}[
-        rules.direction * (1 if delta > 0 else -1)
-    ]
+    if not rules.direction:
+        word = "🔵 Changed"
+    else:
+        word = "🟢 Better" if is_better(delta, rules.direction) else "🔴 Worse"
     return Verdict(f"{word}: {moved}{after}", details)
-
-
-def not_run(comparison: Comparison) -> Verdict:
-    """Give no verdict on a checkout whose code or parameters are newer than its metrics."""
-    reason = together(causes(comparison))
-    after = f" since {reason} changed" if reason else " since its code or parameters changed"
-    return Verdict(f"❔ Not run{after}: the metrics are those of before", "")
 
 
 def missing(value: Value, metrics: dict[str, dict[str, Any]]) -> str:
@@ -86,7 +78,7 @@ def missing(value: Value, metrics: dict[str, dict[str, Any]]) -> str:
         return "there is no metric yet"
     holders = [code(path) for path, values in metrics.items() if value.name in values]
     if len(holders) > 1:
-        return f"which {code(value.name)} counts? It is in {together(holders)}"
+        return f"which {code(value.name)} counts? It is in {join(holders)}"
     if value.new is ABSENT:
         return f"no metrics file has {code(value.name)} (`report.primary_metric`)"
     return f"{code(value.name)} is no number: {code(str(value.new))}"
@@ -109,14 +101,14 @@ def numbers(comparison: Comparison, value: Value, style: Style) -> str:
         chance = noise(old.metrics, new.metrics, value.name)
         if chance is not None:
             rows.append(["noise", "", "", f"± {shown(chance, style)}"])
-    headers = [code(value.name), *([code(old.revision)] if old else []), "now"]
+    headers = [code(value.name), *([code(old.name)] if old else []), "now"]
     headers += ["Change"] if old else []
     body = table(headers, rows, tuple(range(1, len(headers))))
     measured = lookup(new.metrics, "cv.metric")
     if measured in (ABSENT, value.name):
         return body
     return (
-        f"{body}\n\n_How large noise is, is not known: the folds measured {code(str(measured))}"
+        f"{body}\n\n_The noise is unknown: the folds measured {code(str(measured))}"
         " (`METRIC` in `train.py`)._"
     )
 

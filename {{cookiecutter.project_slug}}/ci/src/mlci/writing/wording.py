@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlci import numerals
-from mlci.history.values import ABSENT, Value, is_nan, is_number
+from mlci.history.values import ABSENT, Value, is_better, is_nan, is_number
 from mlci.markup import code
 
 BRIEF = "0[.][0000]"  # where a reader compares at a glance
@@ -58,8 +58,11 @@ def change(value: Value, style: Style, better: int) -> str:
     delta = value.delta
     if not delta or is_nan(delta):
         return "changed"
-    verdict = {1: " 🟢", -1: " 🔴", 0: ""}[better * (1 if delta > 0 else -1)]
-    return f"{signed(delta, style)} {'▲' if delta > 0 else '▼'}{verdict}"
+    arrow = "▲" if delta > 0 else "▼"
+    dot = ""
+    if better:
+        dot = " 🟢" if is_better(delta, better) else " 🔴"
+    return f"{signed(delta, style)} {arrow}{dot}"
 
 
 def size(count: int | None) -> str:
