@@ -71,9 +71,6 @@ def lint_workflows(folder: Path) -> None:
     """Check a repository's workflows by zizmor, actionlint with shellcheck, and the schemas."""
     files = sorted((folder / ".github" / "workflows").glob("*.yml"))
     assert zizmor(folder) == []
-    # A label of one's own, which actionlint asks to be declared.
-    config = folder / ".github" / "actionlint.yaml"
-    config.write_text("self-hosted-runner: {labels: [gpu]}\n", encoding="utf-8")
     done = run(
         "actionlint", "-shellcheck", shutil.which("shellcheck") or "", cwd=folder, check=False
     )
@@ -167,7 +164,10 @@ def test_every_text_and_script_of_the_templates_is_of_use() -> None:
     files |= {f"ci/{name}.md" for name in QUESTIONS["_ci"]}
     files |= {f"trust/{name}.{ci}.sh" for name in keyless for ci in providers}
     texts = {path: path.read_text(encoding="utf-8") for path in TEXTS.rglob("*.*")}
-    files |= set(re.findall(r"{% include '(.*?)' -?%}", "".join(texts.values())))
+    secrets = (TEMPLATE / "{{cookiecutter.project_slug}}" / "SECRETS.md").read_text(
+        encoding="utf-8"
+    )
+    files |= set(re.findall(r"{% include '([^']+)' -?%}", "".join(texts.values()) + secrets))
     assert {path.relative_to(TEXTS).as_posix() for path in texts} == files
 
 
