@@ -1,8 +1,13 @@
 # Each target needs only Python 3.11 or newer and Git, and makes .venv where it is missing.
 PYTHON ?= python3
+# What tools leave in the template would be copied into each project.
+export PYTHONDONTWRITEBYTECODE = 1
+export RUFF_CACHE_DIR = $(CURDIR)/.ruff_cache
+# The package that every project gets: plain Python, with settings of its own.
+PACKAGE = '{{cookiecutter.project_slug}}/ci'
 PYTEST = .venv/bin/python -m pytest -n 3 --dist worksteal
 
-.PHONY: demo test test-fast lint bench
+.PHONY: demo test test-fast lint coverage bench
 
 demo: .venv
 	.venv/bin/python scripts/demo.py
@@ -14,11 +19,20 @@ test-fast: .venv
 	$(PYTEST) -m "not slow"
 
 lint: .venv
-	.venv/bin/ruff check .
-	.venv/bin/ruff format --check .
+	.venv/bin/ruff check . $(PACKAGE)
+	.venv/bin/ruff format --check . $(PACKAGE)
 	.venv/bin/mypy
+	.venv/bin/lint-imports --no-cache
 	.venv/bin/codespell
 	.venv/bin/sp-repo-review .
+
+# Of the package, over all processes that run in this environment.
+coverage: export COVERAGE_FILE = $(CURDIR)/.coverage
+coverage: .venv
+	.venv/bin/coverage erase
+	.venv/bin/coverage run -m pytest -n 3 --dist worksteal
+	.venv/bin/coverage combine --quiet
+	.venv/bin/coverage report
 
 bench: .venv
 	.venv/bin/python benchmarks/bake.py

@@ -8,6 +8,7 @@ import pytest
 from allpairspy import AllPairs
 
 TEMPLATE = Path(__file__).parents[1]
+V0_1_0 = "9c38e2d4dc2ac43ff3234b8baf3ae786e1ae97aa"  # the release 0.1.0: tags may not travel
 QUESTIONS = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))
 CHOICES: dict[str, list[str]] = {
     name: values

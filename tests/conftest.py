@@ -1,18 +1,24 @@
 """What every test needs: projects baked from this template, in a home of their own."""
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import answers as asked
+import histories
 import pytest
 from cookiecutter.main import cookiecutter
-from histories import Project, new_project
+from histories import Project, S3Server, new_project
+from loading import load
 
 TEMPLATE = asked.TEMPLATE
+sys.dont_write_bytecode = True  # `mlci` is imported where projects are copied from
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,20 @@ def run(
     return done
 
 
+def load_hook(name: str, folder: Path, **answers: str) -> ModuleType:
+    """Return a hook as a module, rendered with the answers into the folder."""
+    context = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))
+    for question, values in asked.CHOICES.items():
+        context[question] = values[0]
+    context |= {"project_slug": "my-ml-project", "remote_url": "../storage", "remote_endpoint": ""}
+    context |= asked.settle(answers)
+    text = (TEMPLATE / "hooks" / f"{name}.py").read_text(encoding="utf-8")
+    script = folder / f"{name}.py"
+    rendered = text.replace("{{ cookiecutter | tojson }}", json.dumps(context))
+    script.write_text(rendered, encoding="utf-8")
+    return load(script)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Give Git, DVC and cookiecutter an empty home, so that no setting of this machine counts."""
@@ -79,6 +99,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
         patch.setenv("MYPY_CACHE_DIR", str(folder / "mypy"))  # libraries are analysed only once
         patch.setenv("UV_PYTHON", sys.executable)
+        patch.setenv("PYTHONDONTWRITEBYTECODE", "1")
         (folder / ".gitconfig").write_text("[user]\nname = Ada\nemail = ada@example.com\n")
         yield folder
 
@@ -161,3 +182,34 @@ def project_once(tmp_path_factory: pytest.TempPathFactory) -> Project:
 def project(project_once: Project, tmp_path: Path) -> Project:
     """Return a project whose small pipeline was run once, in a state of its own."""
     return project_once.copy(tmp_path / "project")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[S3Server]:
+    """S3 on loopback that counts what is asked of it."""
+    with histories.s3_server() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def laptop_once(tmp_path_factory: pytest.TempPathFactory, server: S3Server) -> Project:
+    """A laptop that has run the pipeline and pushed everything, made once."""
+    keys = dict.fromkeys(histories.SECRETS, "test-secret")
+    project = new_project(tmp_path_factory.mktemp("once") / "laptop", "s3", **keys)
+    histories.set_remote(project, "s3://bucket/once", server.endpoint)
+    project.dvc("repro")
+    project.commit("Run the pipeline")
+    project.dvc("push", "--run-cache")
+    return project
+
+
+@pytest.fixture
+def laptop(tmp_path: Path, laptop_once: Project, server: S3Server) -> Project:
+    """A laptop that has run the pipeline and pushed everything, in a state of its own."""
+    server.hold = ""
+    server.held.clear()
+    server.released.clear()
+    keys = dict.fromkeys(histories.SECRETS, "test-secret")
+    project = Project(tmp_path / "laptop", **keys)
+    shutil.copytree(laptop_once.root, project.root, symlinks=True)
+    return project

@@ -4,6 +4,7 @@ The stages have the names and the flow of the template's own; each that runs add
 file in the environment variable `STAGES_LOG`, so that a test knows what was really run.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import yaml
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
@@ -89,6 +91,8 @@ def environment(home: Path, **variables: str) -> dict[str, str]:
     kept = {
         name: os.environ[name] for name in ("LANG", "SYSTEMROOT", "TMPDIR") if name in os.environ
     }
+    # `make coverage` looks at what these processes run, too.
+    kept |= {name: text for name, text in os.environ.items() if name.startswith("COVERAGE_")}
     author = {
         f"GIT_{who}_{what}": "test@example.com" if what == "EMAIL" else "Test"
         for who in ("AUTHOR", "COMMITTER")
@@ -108,13 +112,14 @@ def environment(home: Path, **variables: str) -> dict[str, str]:
         "HOME": str(home),
         "DVC_NO_ANALYTICS": "1",
         "PYTHONUTF8": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",  # `mlci` is imported where projects are copied from
     }
     git = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull}
     return kept | author | folders | fixed | git | variables
 
 
 class Project:
-    """A checkout in which Git, DVC and the scripts of `ci/` can be run."""
+    """A checkout in which Git, DVC and the commands of `ci` can be run."""
 
     def __init__(self, root: Path, **variables: str) -> None:
         self.root = root
@@ -138,7 +143,7 @@ class Project:
             env=self.env | variables,
             capture_output=True,
             encoding="utf-8",
-            timeout=120,
+            timeout=600,
             check=False,
         )
         assert not check or done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
@@ -165,18 +170,30 @@ class Project:
         text = content if isinstance(content, str) else json.dumps(content)
         target.write_text(text, encoding="utf-8")
 
+    def measure(self, metrics: str | Mapping[str, object]) -> None:
+        """Write the metrics as if `evaluate` had: with their checksum in `dvc.lock`."""
+        self.write("metrics.json", metrics)
+        lock = yaml.safe_load((self.root / "dvc.lock").read_text(encoding="utf-8"))
+        content = (self.root / "metrics.json").read_bytes()
+        (out,) = lock["stages"]["evaluate"]["outs"]
+        out |= {
+            "md5": hashlib.md5(content, usedforsecurity=False).hexdigest(),
+            "size": len(content),
+        }
+        self.write("dvc.lock", yaml.safe_dump(lock, sort_keys=False))
+
     def set_rate(self, rate: float) -> None:
         """Change the parameter of `train`."""
         self.write("params.yaml", {"prepare": {"times": 2}, "train": {"rate": rate}})
 
     def script(self, name: str, *flags: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run one of the scripts in `ci/`."""
-        return self.run(sys.executable, f"ci/{name}.py", *flags, check=False, **variables)
+        """Run one of the commands of `ci`."""
+        return self.run(sys.executable, "ci", name, *flags, check=False, **variables)
 
     def start(self, *flags: str, **variables: str) -> subprocess.Popen[str]:
-        """Start `ci/run.py` in a process group of its own, its output to be read as it comes."""
+        """Start `ci run` in a process group of its own, its output to be read as it comes."""
         return subprocess.Popen(
-            [sys.executable, "ci/run.py", *flags],
+            [sys.executable, "ci", "run", *flags],
             cwd=self.root,
             env=self.env | variables,
             stdout=subprocess.PIPE,
@@ -184,6 +201,18 @@ class Project:
             encoding="utf-8",
             start_new_session=True,
         )
+
+    def checksums(self, stage: str) -> dict[str, str]:
+        """Return {path: checksum} of a stage's outputs in `dvc.lock`, with the files of folders."""
+        lock = yaml.safe_load((self.root / "dvc.lock").read_text())
+        found = {}
+        for out in lock["stages"][stage]["outs"]:
+            found[out["path"]] = out["md5"]
+            if out["md5"].endswith(".dir"):
+                listing = self.root / ".dvc/cache/files/md5" / out["md5"][:2] / out["md5"][2:]
+                for entry in json.loads(listing.read_text()):
+                    found[f"{out['path']}/{entry['relpath']}"] = entry["md5"]
+        return found
 
     @property
     def report(self) -> str:
@@ -205,7 +234,7 @@ class Project:
 
 def copy_scripts(root: Path, remote: str) -> None:
     """Put the template's `ci/` into a project, with what it knows of its remote."""
-    shutil.copytree(CI, root / "ci", ignore=shutil.ignore_patterns("*.json", "__pycache__"))
+    shutil.copytree(CI, root / "ci", ignore=shutil.ignore_patterns("remote.json", "__pycache__"))
     names = SECRETS if remote == "s3" else ()
     secrets = [{"name": name, "required": True, "via": "env", "option": None} for name in names]
     token = {"name": "REPO_TOKEN", "required": True, "via": "env", "option": None}
@@ -245,14 +274,23 @@ def clone(project: Project, root: Path, *flags: str, **variables: str) -> Projec
 
 
 class S3Server:
-    """moto behind a counter of requests; `hold` keeps those that match unanswered."""
+    """moto behind a counter of requests; `hold` keeps those that match unanswered.
+
+    `read_only` refuses what would write, as to a key that may only read.
+    """
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
         self.requests: list[tuple[str, str]] = []
         self.hold = ""
+        self.read_only = False
         self.held = threading.Event()
         self.released = threading.Event()
+
+    def client(self) -> Any:
+        """Return what reads and writes the bucket behind the project's back."""
+        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+        return boto3.client("s3", endpoint_url=self.endpoint, region_name="us-east-1", **keys)
 
     def data_requests(self, method: str) -> list[str]:
         """Return the checksums of the data that was read or written since the last `clear`."""
@@ -274,6 +312,9 @@ def s3_server() -> Iterator[S3Server]:
         if server.hold and server.hold in " ".join(request):
             server.held.set()
             server.released.wait(60)
+        if server.read_only and request[0] in ("PUT", "POST", "DELETE"):
+            start_response("403 Forbidden", [("Content-Type", "application/xml")])
+            return [b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"]
         return backend(environ, start_response)
 
     class Quiet(WSGIRequestHandler):
@@ -285,9 +326,7 @@ def s3_server() -> Iterator[S3Server]:
     thread = threading.Thread(target=http.serve_forever, daemon=True)
     thread.start()
     try:
-        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
-        client = boto3.client("s3", endpoint_url=server.endpoint, region_name="us-east-1", **keys)
-        client.create_bucket(Bucket="bucket")
+        server.client().create_bucket(Bucket="bucket")
         yield server
     finally:
         server.released.set()

@@ -9,7 +9,7 @@ from itertools import combinations, product
 
 import pytest
 import yaml
-from answers import CHOICES, QUESTIONS, REMOTES, each_pair, each_value, name_of, pairs_of, possible
+from answers import CHOICES, QUESTIONS, each_pair, each_value, name_of, pairs_of, possible
 from conftest import TEMPLATE, BakedProject, run
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -54,9 +54,9 @@ def test_every_combination_is_whole(render, answers: dict[str, str]) -> None:
     pyproject = tomllib.loads(project.read("pyproject.toml"))
     assert pyproject["project"]["license"].removeprefix("LicenseRef-") == answers["license"]
     assert project.read(".python-version").strip() == answers["python_version"]
-    assert set(REMOTES[answers["remote"]]["requirements"]) <= set(
-        pyproject["dependency-groups"]["ci"]
-    )
+    assert pyproject["dependency-groups"]["ci"] == [f"mlci[{answers['remote']}]"]
+    package = tomllib.loads(project.read("ci/pyproject.toml"))["project"]
+    assert answers["remote"] in package["optional-dependencies"]
 
 
 def test_the_cases_hold_every_value_and_every_pair() -> None:
@@ -90,6 +90,17 @@ def test_a_name_gives_a_usable_slug(render, name: str) -> None:
     assert re.fullmatch(r"[a-z0-9-]{1,50}", render(project_name=name).path.name)
 
 
+def test_no_key_of_the_questions_is_written_twice() -> None:
+    """Of two keys of one name JSON takes the last, and says nothing."""
+
+    def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        assert len(pairs) == len(dict(pairs)), [name for name, _ in pairs]
+        return dict(pairs)
+
+    text = (TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8")
+    json.loads(text, object_pairs_hook=once)
+
+
 def test_every_question_has_a_prompt_and_every_choice_an_explanation() -> None:
     prompts = QUESTIONS["__prompts__"]
     assert set(prompts) == {name for name in QUESTIONS if name[0] != "_"}
@@ -102,24 +113,33 @@ def canonical(requirement: str) -> str:
     return canonicalize_name(Requirement(requirement).name)
 
 
-@pytest.mark.parametrize("remote", CHOICES["remote"])
-def test_no_dependency_can_be_the_name_of_a_project(render, remote: str) -> None:
+def test_no_dependency_can_be_the_name_of_a_project(render) -> None:
     """The reserved names are exactly the direct dependencies, over all remotes."""
-    pyproject = tomllib.loads(render(remote=remote).read("pyproject.toml"))
+    project = render()
+    pyproject = tomllib.loads(project.read("pyproject.toml"))
+    package = tomllib.loads(project.read("ci/pyproject.toml"))["project"]
     groups = [pyproject["project"]["dependencies"], *pyproject["dependency-groups"].values()]
+    groups += [package["dependencies"], *package["optional-dependencies"].values()]
     names = {canonical(entry) for group in groups for entry in group}
-    extras = {
-        canonical(entry)
-        for spec in QUESTIONS["_remotes"].values()
-        for entry in spec["requirements"]
-    }
-    assert names | extras == set(QUESTIONS["_reserved_slugs"])
+    assert names == set(QUESTIONS["_reserved_slugs"])
 
 
-def test_the_templates_of_jinja_are_few() -> None:
-    """A template that a person cannot read is not copied: one conditional in 25 lines at most."""
-    folder = TEMPLATE / "{{cookiecutter.project_slug}}"
-    tracked = run("git", "ls-files", "-z", folder, cwd=TEMPLATE).stdout.split("\0")[:-1]
-    texts = [(TEMPLATE / name).read_text(encoding="utf-8") for name in tracked]
-    conditionals = sum(len(re.findall(r"\{%-? *(?:if|elif|for)\b", text)) for text in texts)
-    assert conditionals * 25 <= sum(text.count("\n") for text in texts)
+def test_each_remote_has_the_packages_that_dvc_needs_for_it(render) -> None:
+    package = tomllib.loads(render().read("ci/pyproject.toml"))["project"]
+    assert set(package["optional-dependencies"]) >= set(CHOICES["remote"])
+
+
+def test_the_templates_of_jinja_are_few_and_flat() -> None:
+    """What a person cannot read is not copied: one conditional in 25 lines, never deeper than two."""
+    folders = [TEMPLATE / "{{cookiecutter.project_slug}}", TEMPLATE / "templates"]
+    tracked = run("git", "ls-files", "-z", *folders, cwd=TEMPLATE).stdout.split("\0")[:-1]
+    lines = conditionals = 0
+    for name in tracked:
+        text = (TEMPLATE / name).read_text(encoding="utf-8")
+        lines += text.count("\n")
+        depth = 0
+        for end in re.findall(r"\{%-? *(end)?(?:if|elif|for)\b", text):
+            depth += -1 if end else 1
+            conditionals += 0 if end else 1
+            assert depth <= 2, name
+    assert conditionals * 25 <= lines

@@ -1,4 +1,4 @@
-"""`ci/leaderboard.py`: everything that was tried, best first, from Git's own objects."""
+"""`ci leaderboard`: everything that was tried, best first, from Git's own objects."""
 
 import csv
 import io
@@ -6,6 +6,7 @@ import json
 import math
 import re
 import shutil
+import sys
 import time
 from typing import Any
 
@@ -37,7 +38,7 @@ def attempt(project: Project, branch: str, score: Any, **params: Any) -> str:
     lock = yaml.safe_load((project.root / "dvc.lock").read_text())
     lock["stages"]["train"]["params"]["params.yaml"]["train"] = train
     project.write("dvc.lock", lock)
-    project.write("metrics.json", {"accuracy": score})
+    project.measure({"accuracy": score})
     sha = project.commit(branch)
     project.git("checkout", "--quiet", "main")
     return sha
@@ -61,13 +62,13 @@ def test_what_predicts_another_column_does_not_compete(project: Project) -> None
         project.git("checkout", "--quiet", "-B", branch, "main")
         project.write("params.yaml", params | {"prepare": {"times": 2, "target": target}})
         project.dvc("repro")
-        project.write("metrics.json", {"accuracy": score})
+        project.measure({"accuracy": score})
         project.commit(branch)
     rows = board(project)
     assert [row["names"] for row in rows if row["best"]] == [["own"]]
     assert rows[-1]["names"] == ["easy"]
     said = project.script("leaderboard").stdout
-    assert "1 out of competition: another column than churned is predicted." in said
+    assert "1 not ranked: another column than churned is predicted." in said
     project.git("checkout", "--quiet", "easy")
     assert [row["names"] for row in board(project) if row["best"]] == [["easy"]]
 
@@ -148,7 +149,7 @@ def test_numbers_of_older_code_or_parameters_do_not_count(project: Project) -> N
     assert rows["turned",] == rows["coded",] == {}
     assert rows["main", "written"]["accuracy"] == 0.5 / 0.9
     said = project.script("leaderboard").stdout
-    assert "2 changed since the last run, so the metrics in Git are not theirs." in said
+    assert "2 changed after their last run: their metrics are still to come." in said
     assert "`turned` was changed since it was last run" in report(project, baseline="turned")
     assert "was changed since" not in report(project, baseline="main")
 
@@ -159,7 +160,7 @@ def test_within_noise_of_the_best_is_said(project: Project) -> None:
     for name, score in ("best", 0.9), ("near", 0.9 - 0.042), ("far", 0.9 - 0.043):
         cv = {"metric": "accuracy", "mean": score, "std": 0.03, "folds": 5}  # noise: 0.0424
         project.git("checkout", "--quiet", "-b", name, "main")
-        project.write("metrics.json", {"accuracy": score, "cv": cv})
+        project.measure({"accuracy": score, "cv": cv})
         project.commit(name)
     done = project.script("leaderboard", "--md")
     (rows,) = tables(f"# Board\n\n{done.stdout}").values()
@@ -191,6 +192,13 @@ def test_every_form_has_the_same_rows(project: Project) -> None:
     records = csv.DictReader(io.StringIO(project.script("leaderboard", "--csv").stdout))
     assert [[record["names"]] for record in records] == expected
     markdown = project.script("leaderboard", "--md").stdout
+    assert project.script("leaderboard", "--md", "board.md").stdout == "Wrote board.md\n"
+    assert (project.root / "board.md").read_text(encoding="utf-8") == markdown
+    done = project.script("leaderboard", "--csv", "no/such/board.csv")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "no/such/board.csv cannot be written" in done.stderr
+    piped = project.run("sh", "-c", f"{sys.executable} ci leaderboard --csv | true")
+    assert piped.stderr == ""
     (rows,) = tables(f"# Board\n\n{markdown}").values()
     assert [[row[1]] for row in rows] == expected
     page = project.script("leaderboard", "--html").stdout
@@ -243,7 +251,7 @@ def test_the_documented_sweep(project: Project) -> None:
         tool, *rest = [values.get(word.strip('"'), word) for word in words]
         rest = [names.get(word, word) for word in rest]
         done = project.run(tool, *rest)
-        if rest[0] == "ci/leaderboard.py" and "promote" not in rest:
+        if rest == ["leaderboard"]:
             rows = board(project)
             assert [row["metrics"]["accuracy"] for row in rows] == pytest.approx(
                 [0.8 / 0.9, 0.7 / 0.9, 0.6 / 0.9, 0.5 / 0.9]
@@ -257,7 +265,7 @@ def test_the_documented_sweep(project: Project) -> None:
             (best,) = rows[0]["names"]
             assert best in done.stdout
             names["NAME"] = best
-    assert {words[1] for words in sweep} >= {"exp", "ci/leaderboard.py"}
+    assert {words[1] for words in sweep} >= {"exp", "leaderboard", "promote"}
     assert project.git("rev-parse", "best-model") == rows[0]["sha"]
     assert board(project)[0]["names"] == ["best-model", names["NAME"]]
 
@@ -279,7 +287,7 @@ def test_an_experiment_outlives_its_branch(project: Project) -> None:
     project.git("branch", "--quiet", "-D", "doomed", "tried")
     project.git("gc", "--quiet", "--prune=now")
     assert [row["names"] for row in board(project)] == [["lucky-find"], ["main"]]
-    done = project.script("leaderboard", "promote", "lucky-find", "kept")
+    done = project.script("promote", "lucky-find", "kept")
     assert done.returncode == 0, done.stderr
     assert project.git("rev-parse", "kept") == tried
 
@@ -294,11 +302,11 @@ def test_promote_refuses_in_a_sentence(project: Project) -> None:
         (["idea", "a..b"], "'a..b' cannot be the name of a branch"),
         (["idea", "-f"], "the following arguments are required: branch"),
     ):
-        done = project.script("leaderboard", "promote", *arguments)
+        done = project.script("promote", *arguments)
         assert done.returncode == 2
         assert sentence in done.stderr
         assert done.stderr.count("\n") == 1
-    done = project.script("leaderboard", "promote", sha[:8], "by-sha")
+    done = project.script("promote", sha[:8], "by-sha")
     assert done.returncode == 0
     assert project.git("rev-parse", "by-sha") == sha
 
@@ -342,7 +350,7 @@ def test_five_hundred_experiments(project: Project) -> None:
     scores = [row["metrics"]["accuracy"] for row in rows]
     assert scores == sorted(scores, reverse=True)
     text = report(project, baseline="HEAD")
-    assert "491 more: `python ci/leaderboard.py`." in text or "490 more" in text
+    assert "491 more: `uv run ci leaderboard`." in text or "490 more" in text
     assert project.git("status", "--porcelain", "--untracked-files=no") == ""
 
 

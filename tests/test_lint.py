@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from answers import CHOICES, REMOTES, name_of, possible
+from answers import CHOICES, OIDC, QUESTIONS, REMOTES, name_of, possible
 from conftest import TEMPLATE, BakedProject, run
 
 FILES = {
@@ -21,6 +21,7 @@ FILES = {
     "bitbucket": "bitbucket-pipelines.yml",
 }
 OWN = TEMPLATE / ".github"
+TEXTS = TEMPLATE / "templates"
 
 
 def cases(ci: str) -> list[dict[str, str]]:
@@ -70,9 +71,6 @@ def lint_workflows(folder: Path) -> None:
     """Check a repository's workflows by zizmor, actionlint with shellcheck, and the schemas."""
     files = sorted((folder / ".github" / "workflows").glob("*.yml"))
     assert zizmor(folder) == []
-    # A label of one's own, which actionlint asks to be declared.
-    config = folder / ".github" / "actionlint.yaml"
-    config.write_text("self-hosted-runner: {labels: [gpu]}\n", encoding="utf-8")
     done = run(
         "actionlint", "-shellcheck", shutil.which("shellcheck") or "", cwd=folder, check=False
     )
@@ -83,7 +81,7 @@ def lint_workflows(folder: Path) -> None:
     schema("vendor.github-workflows", files=files)
     schema("custom.github-workflows-require-timeout", files=files)
     for path in files:
-        for action in re.findall(r"uses: *(.*)", path.read_text(encoding="utf-8")):
+        for action in re.findall(r"uses: (?!\$/)(.*)", path.read_text(encoding="utf-8")):
             assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action), action
 
 
@@ -158,6 +156,27 @@ def lint_scripts(path: Path) -> None:
         run("shellcheck", file, cwd=path.parent)
 
 
+def test_every_text_and_script_of_the_templates_is_of_use() -> None:
+    """A remote, a provider of CI, and what lets the one trust the other, have a file each."""
+    keyless = [name for name, spec in QUESTIONS["_remotes"].items() if spec["oidc"]]
+    providers = [ci for ci in QUESTIONS["_ci"] if possible(OIDC | {"ci": ci})]
+    files = {f"remotes/{name}.md" for name in QUESTIONS["_remotes"]}
+    files |= {f"ci/{name}.md" for name in QUESTIONS["_ci"]}
+    files |= {f"trust/{name}.{ci}.sh" for name in keyless for ci in providers}
+    texts = {path: path.read_text(encoding="utf-8") for path in TEXTS.rglob("*.*")}
+    secrets = (TEMPLATE / "{{cookiecutter.project_slug}}" / "SECRETS.md").read_text(
+        encoding="utf-8"
+    )
+    files |= set(re.findall(r"{% include '([^']+)' -?%}", "".join(texts.values()) + secrets))
+    assert {path.relative_to(TEXTS).as_posix() for path in texts} == files
+
+
+@pytest.mark.parametrize("script", sorted(TEXTS.glob("trust/*.sh")), ids=lambda path: path.stem)
+def test_what_is_typed_once_for_trust_is_clean(script: Path) -> None:
+    """As it lies there: what is filled in is a word inside quotes or in a document."""
+    run("shellcheck", "--shell=bash", "--severity=style", script, cwd=TEMPLATE)
+
+
 def test_each_provider_gets_its_own_files_only(render) -> None:
     """A project on GitLab ships nothing of GitHub's, and so on."""
     marks = {
@@ -208,3 +227,7 @@ def test_the_templates_own_workflows_are_clean(repository) -> None:
     lint_workflows(repository(workflows))
     assert zizmor(TEMPLATE) == []
     schema("vendor.dependabot", files=[OWN / "dependabot.yml"])
+    forms = sorted((OWN / "ISSUE_TEMPLATE").glob("*.yml"))
+    assert len(forms) > 1
+    schema("vendor.github-issue-forms", files=[path for path in forms if path.stem != "config"])
+    schema("vendor.github-issue-config", files=[OWN / "ISSUE_TEMPLATE" / "config.yml"])

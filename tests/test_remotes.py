@@ -4,34 +4,32 @@ import hashlib
 import json
 import os
 import random
+import re
 import shutil
+import signal
 import subprocess
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import boto3
 import pytest
 from answers import CHOICES
-from conftest import BakedProject, run
+from conftest import TEMPLATE, BakedProject, run
 from servers import SERVERS, Server
+from servers.certificates import self_signed
+from servers.clouds import tool
 from servers.faults import gate, overloaded
-from servers.running import answers_for
-
-WITH_CREDENTIALS = """\
-import subprocess, sys
-sys.path.insert(0, "ci")
-from remote import credentials
-with credentials() as environment:
-    sys.exit(subprocess.call(sys.argv[1:], env=environment))
-"""
+from servers.running import answers_for, free_port, process, wait_for
 
 
 def dvc(
     project: BakedProject, server: Server, *arguments: str, check: bool = True, **changed: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run DVC with the server's secrets, brought to it by the project's own `ci/remote.py`."""
+    """Run DVC with the server's secrets, brought to it by the project's own `ci dvc`."""
     env = server.environment | server.secrets | changed
-    return project.run("python", "-c", WITH_CREDENTIALS, "dvc", *arguments, check=check, env=env)
+    return project.run("ci", "dvc", *arguments, check=check, env=env)
 
 
 def doctor(
@@ -39,7 +37,7 @@ def doctor(
 ) -> dict[str, dict[str, str]]:
     """Return the doctor's checks by name; its usual limit is too short for a busy test machine."""
     env = server.environment | server.secrets | (changed or {})
-    done = project.run("python", "ci/doctor.py", "--json", f"--limit={limit}", check=False, env=env)
+    done = project.run("ci", "doctor", "--json", f"--limit={limit}", check=False, env=env)
     assert done.returncode in (0, 1), done.stderr
     return {check["name"]: check for check in json.loads(done.stdout)["checks"]}
 
@@ -287,3 +285,89 @@ def test_hdfs_says_which_program_is_missing(
         assert checks["Plugin"]["state"] == "ok"
         assert "a program that it needs is not on this machine" in checks["Storage"]["found"]
         assert "JAVA_HOME" in project.read("SECRETS.md")
+
+
+def start_sshd(folder: Path, match: str) -> tuple[list[str], list[str], Path]:
+    """Start OpenSSH for root's key, with the lines for its user; return two commands and its file.
+
+    The commands are that of a login and that of SFTP; the file is what holds the key that may log in.
+    """
+    port = free_port()
+    for name in ("host", "key"):
+        run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", name, cwd=folder)
+    keys = folder / "authorized_keys"
+    keys.write_text(f'restrict,command="internal-sftp" {(folder / "key.pub").read_text()}')
+    (folder / "sshd_config").write_text(
+        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nStrictModes no\n"
+        f"PidFile {folder}/pid\nAuthorizedKeysFile {keys}\nPermitRootLogin prohibit-password\n"
+        f"Subsystem sftp internal-sftp\n{match}\n"
+    )
+    Path("/run/sshd").mkdir(exist_ok=True)
+    run("/usr/sbin/sshd", "-f", folder / "sshd_config", "-E", folder / "log", cwd=folder)
+    wait_for(port)
+    options = ["-i", str(folder / "key"), "-o", "StrictHostKeyChecking=no", "-o", "BatchMode=yes"]
+    options += ["-o", f"UserKnownHostsFile={folder}/known"]
+    login = ["ssh", *options, "-p", str(port), "root@127.0.0.1", "echo a shell"]
+    sftp = ["sftp", *options, "-P", str(port), "-b", "-", "root@127.0.0.1"]
+    return login, sftp, keys
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("chroot", [False, True], ids=["a command alone", "as SECRETS.md says"])
+def test_a_key_for_sftp_gives_no_shell(chroot: bool) -> None:
+    """The escape that OpenSSH allows: by SFTP, write a line without limits into authorized_keys."""
+    if os.name == "nt" or os.geteuid() or not Path("/usr/sbin/sshd").exists():
+        pytest.skip("needs root and OpenSSH's server, as .ci/run has them")
+    folder = Path(tempfile.mkdtemp(dir="/root"))  # all above a chroot must be root's alone
+    try:
+        (folder / "sftp" / "storage").mkdir(parents=True)
+        text = (TEMPLATE / "templates" / "remotes" / "ssh.md").read_text(encoding="utf-8")
+        (match,) = re.findall(r"^Match User USER\n(?:  .*\n)+", text, re.MULTILINE)
+        match = match.replace("USER", "root").replace("/srv/sftp", str(folder / "sftp"))
+        login, sftp, keys = start_sshd(folder, match if chroot else "")
+        (folder / "free").write_text((folder / "key.pub").read_text())
+        before = subprocess.run(login, capture_output=True, text=True, timeout=60, check=False)
+        assert "a shell" not in before.stdout
+        escape = f"put {folder / 'free'} {keys}\n"
+        tried = subprocess.run(
+            sftp, input=escape, capture_output=True, text=True, timeout=60, check=False
+        )
+        after = subprocess.run(login, capture_output=True, text=True, timeout=60, check=False)
+        assert (tried.returncode == 0) != chroot
+        assert ("a shell" in after.stdout) != chroot
+        allowed = f"put {folder / 'free'} /storage/data\n"
+        subprocess.run(sftp, input=allowed, capture_output=True, text=True, timeout=60, check=False)
+        assert (folder / "sftp" / "storage" / "data").exists() == chroot
+    finally:
+        os.kill(int((folder / "pid").read_text()), signal.SIGTERM)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.mark.slow
+def test_a_certificate_of_an_own_authority_travels_with_the_project(
+    bake: Callable[..., BakedProject], tmp_path: Path
+) -> None:
+    """As docs/remotes.md says: committed with `ssl_verify`, or named by AWS_CA_BUNDLE."""
+    public, private = self_signed(tmp_path, "localhost")
+    port = free_port()
+    command = [tool("moto_server"), "-H", "localhost", "-p", str(port)]
+    command += ["-c", str(private), "-k", str(private)]
+    keys = {"AWS_ACCESS_KEY_ID": "-", "AWS_SECRET_ACCESS_KEY": "-"}
+    with process(command, port, tmp_path / "moto.log"):
+        server = Server(url="s3://bucket/p", endpoint=f"https://localhost:{port}", secrets=keys)
+        clients = {"endpoint_url": server.endpoint, "region_name": "us-east-1", "verify": public}
+        names = {"aws_access_key_id": "-", "aws_secret_access_key": "-"}
+        boto3.client("s3", **clients, **names).create_bucket(Bucket="bucket")
+        project = bake(**answers_for("s3", server))
+        (project.path / "dvc.yaml").unlink()
+        made = add_files(project, 1)
+        assert "certificate" in doctor(project, server)["Storage"]["found"]
+        dvc(project, server, "push", AWS_CA_BUNDLE=str(public))
+
+        shutil.copy(public, project.path / "ca.pem")
+        project.run("dvc", "remote", "modify", "storage", "ssl_verify", "ca.pem")
+        project.git("add", "--all")
+        project.git("commit", "--quiet", "--message", "Trust our authority")
+        clone = project.clone(tmp_path / "clone")
+        dvc(clone, server, "pull")
+        assert checksums(clone.path) == made

@@ -1,20 +1,21 @@
-"""`ci/report.py`: what it says of real Git and DVC histories, and that it is valid Markdown."""
+"""`ci report`: what it says of real Git and DVC histories, and that it is valid Markdown."""
 
 import hashlib
-import importlib.util
 import json
 import math
 import re
 import sys
 import time
+import tomllib
 from pathlib import Path
-from types import ModuleType
 
 import histories
 import pytest
 from histories import Project
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+from mlci import numerals
+from packaging.requirements import Requirement
 
 LONGEST = 65_000
 ABSENT = "\u2013"
@@ -32,16 +33,6 @@ NUMERAL = {
     "0.0 %": {0.9999: "100.0 %"},
     "000": {2.0: "002"},
 }
-
-
-def load(name: str) -> ModuleType:
-    """Import one of the template's scripts that imports no other."""
-    spec = importlib.util.spec_from_file_location(name, histories.CI / f"{name}.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def tokens(report: str) -> list[Token]:
@@ -112,9 +103,9 @@ def test_metrics(project: Project) -> None:
         "list": [1, 3], "big": 10**18 + 1, "float": 2e300,
     }  # fmt: skip
     del new["gone"]
-    project.write("metrics.json", old)
+    project.measure(old)
     project.commit("Old metrics")
-    project.write("metrics.json", new)
+    project.measure(new)
     project.commit("New metrics")
     text = report(project, "--baseline", "HEAD~1")
     rows = {row[1]: row for row in tables(text)["Metrics"]}
@@ -218,10 +209,24 @@ def test_nothing_leaves_the_machine(project: Project) -> None:
 @pytest.mark.slow
 def test_what_is_compared(project: Project) -> None:
     """The default branch of origin; warned about: no baseline, the same commit, one further on."""
-    text = report(project, baseline="")
-    head = project.git("rev-parse", "HEAD")
+    before, head = project.git("rev-list", "--reverse", "HEAD").split()
+    # On the default branch: the commit before, or what changes that are not committed were made to.
+    assert f"`{head[:7]}` (`main`) compared with `{before[:7]}` (`HEAD~1`)" in report(project)
+    assert project.report.startswith("## 🆕 `accuracy`")
+    params = (project.root / "params.yaml").read_text()
+    project.set_rate(0.75)
+    assert f"compared with `{head[:7]}` (`HEAD`)" in report(project)
+    assert "⚠️" not in project.report
+    project.write("params.yaml", params)
+    event = project.root.parent / "event.json"
+    event.write_text(json.dumps({"before": before, "repository": {"default_branch": "main"}}))
+    assert f"compared with `{before[:7]}`" in report(project, CI="1", GITHUB_EVENT_PATH=str(event))
+    text = report(project, baseline="main")
     assert f"`{head[:7]}` (`main`) compared with `{head[:7]}` (`main`)" in text
     assert "The baseline `main` is this very commit; compare with an earlier one by" in text
+    project.git("branch", "00")
+    assert "compared with" in report(project, baseline="00")
+    assert "(`00`)" in project.report
 
     project.git("branch", "side")
     project.git("branch", "--move", "trunk")  # no main, no origin: as in a first push
@@ -231,7 +236,7 @@ def test_what_is_compared(project: Project) -> None:
 
     clone = histories.clone(project, project.root.parent / "clone")
     clone.git("checkout", "--quiet", "-b", "feature/x")
-    clone.write("metrics.json", {"accuracy": 0.5})
+    clone.measure({"accuracy": 0.5})
     clone.commit()
     sha = clone.git("rev-parse", "HEAD")
     assert f"`{sha[:7]}` (`feature/x`) compared with `{head[:7]}` (`origin/trunk`)" in report(clone)
@@ -240,6 +245,8 @@ def test_what_is_compared(project: Project) -> None:
     assert f"`{sha[:7]}` (`detached HEAD`)" in report(clone)
     assert f"`{sha[:7]}` (`feature/x`)" in report(clone, GITHUB_HEAD_REF="feature/x")
     assert f"compared with `{head[:7]}` (`origin/side`)" in report(clone, baseline="side")
+    # The branch that a pull request goes to comes before origin's default.
+    assert "(`origin/side`)" in report(clone, GITHUB_BASE_REF="side")
 
     project.commit("Go on")
     clone.git("fetch", "--quiet")
@@ -285,9 +292,9 @@ def test_hostile_names(project: Project) -> None:
         "[l](http://x.example)", "http://x.example", "new\nline", "\u202etxt", "a``b|c @team #3", "\\",
         "$math$", ":smile:", "end`",
     ]  # fmt: skip
-    project.write("metrics.json", dict.fromkeys(names, 1) | {"text": "| `@all` <b>"})
+    project.measure(dict.fromkeys(names, 1) | {"text": "| `@all` <b>"})
     project.commit()
-    project.write("metrics.json", dict.fromkeys(names, 2) | {"text": "```\n@all"})
+    project.measure(dict.fromkeys(names, 2) | {"text": "```\n@all"})
     project.commit()
     text = report(project, baseline="HEAD~1")
     shown = [row[1] for row in tables(text)["Metrics"]]
@@ -303,10 +310,10 @@ def test_a_thousand_metrics_and_a_hundred_thousand_files(project: Project) -> No
     """Cut to size, every block closed, the changed ones first, and what was left out is counted."""
     metrics = {f"metric_{number:04}": number / 7 for number in range(1000)}
     files = {f"folder/{number:06}.png": f"{number:032x}" for number in range(100_000)}
-    project.write("metrics.json", metrics)
+    project.measure(metrics)
     dataset(project, "images", files)
     project.commit("Many")
-    project.write("metrics.json", metrics | {"metric_0999": 0})
+    project.measure(metrics | {"metric_0999": 0})
     dataset(project, "images", {name: f"{md5[1:]}f" for name, md5 in files.items()})
     project.commit("Change all")
     started = time.monotonic()
@@ -321,43 +328,41 @@ def test_a_thousand_metrics_and_a_hundred_thousand_files(project: Project) -> No
     listed = text.count("- modified: `images/folder/")
     assert f"_{100_000 - listed:,} more files are left out; `uv run dvc diff" in text
 
-    project.write("metrics.json", {f"{'long ' * 100}{number}": number for number in range(1000)})
+    project.measure({f"{'long ' * 100}{number}": number for number in range(1000)})
     assert "<details>" in report(project, baseline="HEAD~1")
     assert "<details>" not in report(project, baseline="HEAD~1", BITBUCKET_BUILD_NUMBER="7")
 
 
 @pytest.mark.slow
-def test_experiments(project: Project) -> None:
-    """The latest five tags `<prefix><sha>` that lead here, their metrics, the best marked."""
-    assert "Set `tag_prefix`" in report(project)
-    assert "No tag `exp-<sha>` leads to this commit yet." in report(project, tag_prefix="exp-")
-    scores = [0.5, 0.9, 0.6, 0.8, 0.75, 0.7]
+def test_the_latest_tagged_runs_stay_visible(project: Project) -> None:
+    """The latest five tags `<prefix><sha>` that lead here are on the leaderboard, however bad."""
+    scores = [0.5, 0.2, 0.1, 0.3, 0.15, 0.12]
     for number, score in enumerate(scores):
-        project.write("metrics.json", {"accuracy": score, "log_loss": 1 - score})
-        sha = project.commit(f"Experiment {number}")
+        project.measure({"accuracy": score})
+        sha = project.commit(f"Run {number}")
         date = f"2026-11-{number + 1:02} 12:00:00 +0000"
         project.run("git", "tag", "-a", f"exp-{sha[:7]}", "-m", "x", GIT_COMMITTER_DATE=date)
+    tags = project.git("tag", "--list", "exp-*", "--sort=-creatordate").split()
+    for number in range(12):  # better ones, which fill the table
+        project.git("switch", "--quiet", "-c", f"better-{number}", "main")
+        project.measure({"accuracy": 0.6 + number / 100})
+        project.git("tag", f"exp-{project.commit()[:7]}")
+    project.git("switch", "--quiet", "main")
     project.git("tag", "exp-release")
-    project.git("checkout", "--quiet", "-b", "other", "HEAD~3")
-    project.write("metrics.json", {"accuracy": 0.99})
-    project.git("tag", f"exp-{project.commit()[:7]}")
-    project.git("checkout", "--quiet", "main")
-    rows = tables(report(project, baseline="HEAD~1", tag_prefix="exp-"))["Experiments"]
-    assert [row[1].split()[0] for row in rows] == [str(score) for score in reversed(scores[1:])]
-    assert (
-        [row for row in rows if "⭐" in row[1]]
-        == [row for row in rows if "⭐" in row[2]]
-        == [rows[-1]]
-    )
+    text = report(project, baseline="HEAD~1", tag_prefix="exp-")
+    shown = " ".join(row[1] for row in tables(text)["Leaderboard"])
+    assert all(tag in shown for tag in tags[:5])
+    assert tags[5] not in shown
+    assert tags[1] not in report(project, baseline="HEAD~1")
 
 
 @pytest.mark.slow
 def test_unreadable_files_are_named(project: Project) -> None:
     """A broken metrics file on either side costs its own rows only."""
     good = (project.root / "metrics.json").read_text()
-    project.write("metrics.json", "{broken")
+    project.measure("{broken")
     project.commit()
-    project.write("metrics.json", good)
+    project.measure(good)
     project.commit()
     text = report(project, baseline="HEAD~1")
     assert "`metrics.json` at `HEAD~1` cannot be read" in text
@@ -367,7 +372,7 @@ def test_unreadable_files_are_named(project: Project) -> None:
         for script, code in ("report", 5), ("run", 2):
             done = project.script(script, baseline="HEAD~1")
             assert done.returncode == code
-            assert re.fullmatch(rf"{script}\.py: .*dvc\.yaml.*{where}.*\n", done.stderr)
+            assert re.fullmatch(rf"ci {script}: .*dvc\.yaml.*{where}.*\n", done.stderr)
 
 
 @pytest.mark.slow
@@ -378,7 +383,7 @@ def test_results_that_are_not_committed(project: Project) -> None:
     text = report(project)
     assert "This run changed `dvc.lock`, `metrics.json`." in text
     assert "git add dvc.lock metrics.json\n" in text
-    assert "python ci/results.py 42" in report(project, apply_command="python ci/results.py 42")
+    assert "uv run ci results 42" in report(project, apply_command="uv run ci results 42")
     text = report(project, apply_command="x", commit_results="true")
     assert "CI commits them to this branch." in text
 
@@ -386,8 +391,7 @@ def test_results_that_are_not_committed(project: Project) -> None:
 @pytest.mark.parametrize("pattern", NUMERAL)
 def test_numbers_are_written_as_numeral_js_does(pattern: str) -> None:
     """Optional decimals, fixed ones, thousands, percent and sign."""
-    numeral = load("numeral")
-    assert {value: numeral.text(value, pattern) for value in NUMERAL[pattern]} == NUMERAL[pattern]
+    assert {value: numerals.text(value, pattern) for value in NUMERAL[pattern]} == NUMERAL[pattern]
 
 
 @pytest.mark.parametrize("pattern", ["", "x", "0.", "0.0.0", "(0", "[0]", "0a", "%", "0%%", "0\n"])
@@ -396,18 +400,23 @@ def test_a_malformed_pattern_is_refused(pattern: str) -> None:
     with pytest.raises(
         ValueError, match=r"is not a numeral.js pattern such as '0\[\.\]\[0000000\]'"
     ):
-        load("numeral").parse(pattern)
+        numerals.parse(pattern)
 
 
-def test_the_scripts_need_no_more_than_they_declare() -> None:
-    """Every import is the standard library, a neighbour, or in the project's group `ci`."""
-    declared = {"dvc", "filelock", "markdown_it", "psutil", "tabulate", "vl_convert", "yaml"}
-    neighbours = {path.stem for path in histories.CI.glob("*.py")}
-    for path in histories.CI.glob("*.py"):
+def test_the_package_needs_no_more_than_it_declares() -> None:
+    """Every import is the standard library, the package itself, or in its `pyproject.toml`."""
+    project = tomllib.loads((histories.CI / "pyproject.toml").read_text(encoding="utf-8"))[
+        "project"
+    ]
+    names = {"markdown-it-py": "markdown_it", "pyyaml": "yaml", "vl-convert-python": "vl_convert"}
+    requirements = [Requirement(entry).name for entry in project["dependencies"]]
+    declared = {names.get(name, name.replace("-", "_")) for name in requirements}
+    declared |= {"mlci"}
+    for path in histories.CI.rglob("*.py"):
         text = path.read_text(encoding="utf-8")
         assert not re.search("{[{%#]", text), f"{path.name} looks like Jinja"
         for line in text.splitlines():
             words = line.split()
-            if words[:1] in (["import"], ["from"]):
+            if words[:1] in (["import"], ["from"]) and len(words) > 1:
                 root = words[1].split(".")[0]
-                assert root in sys.stdlib_module_names or root in neighbours | declared, line
+                assert root in sys.stdlib_module_names or root in declared, line

@@ -31,7 +31,13 @@ def test_a_run_without_a_gpu_ends_in_one_sentence(render, tmp_path: Path, smi: s
     if script := SMI[smi]:
         (tools / "nvidia-smi").write_text(f"#!/bin/sh\n{script}\n")
         (tools / "nvidia-smi").chmod(0o755)
-    done = run(sys.executable, "ci/gpu.py", cwd=project.path, check=False, env={"PATH": str(tools)})
+    done = run(
+        sys.executable,
+        "ci/src/mlci/work/gpu.py",
+        cwd=project.path,
+        check=False,
+        env={"PATH": str(tools)},
+    )
     if smi == "one GPU":
         assert (done.returncode, done.stdout) == (0, "GPU 0: NVIDIA H200 (UUID: GPU-1)\n")
     else:
@@ -61,7 +67,6 @@ def test_only_the_run_goes_to_an_own_machine(render, ci: str, runner: str) -> No
     assert ("gpu" in (where or [])) == (runner == "gpu")
     gpu = runner == "gpu"
     text = project.read(FILES[ci])
-    assert ("python ci/gpu.py" in text) == gpu
+    assert ("python -m mlci.work.gpu" in text) == gpu
     assert ("NVIDIA_VISIBLE_DEVICES" in text) == gpu
     assert ("--gpus all" in text) == (gpu and ci == "github")
-    assert (project.path / "ci" / "gpu.py").exists() == gpu

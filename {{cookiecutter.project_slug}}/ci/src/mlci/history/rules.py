@@ -1,0 +1,117 @@
+"""What counts, by the block `report` of params.yaml, and how large noise is.
+
+The noise of a difference. A test score is one draw: other test rows would have given another one.
+By how much it varies, the cross-validation of `train` shows: it measured the score on k folds, each
+about as large as the test data, and `cv.std` is the standard deviation of these k scores. Of the
+difference of two independent scores the standard deviation is
+
+    noise = √(std_baseline² + std_now²)
+
+and a difference that is not larger is called "within noise". Both models are tested on the same
+rows, so their scores rise and fall together and the true spread is smaller: the rule may call a
+small real improvement noise, but seldom noise an improvement. See Nadeau and Bengio, Inference for
+the Generalization Error, Machine Learning 52 (2003), https://doi.org/10.1023/A:1024068626366, on
+why the standard error over folds (std / √k) would be far too small.
+"""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dvc.exceptions import DvcException
+from dvc.utils.serialize import load_yaml
+
+from mlci.history.values import ABSENT, Values, direction, is_finite, is_number
+
+DIRECTIONS = {"maximize": 1, "minimize": -1}
+
+KEYS = ["primary_metric", "direction", "max_regression"]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What counts: the metric, whether more (1) or less (-1) of it is better, the worst loss."""
+
+    metric: str = ""
+    direction: int = 0
+    max_regression: float | None = None  # in the metric's own unit
+
+
+def read_rules(path: Path = Path("params.yaml")) -> Rules:
+    """Read the block `report` of params.yaml; a project without one has rules that say nothing.
+
+    Raises:
+        ValueError: a value that cannot be, in one sentence.
+    """
+    try:
+        params = load_yaml(path)
+    except (OSError, ValueError, DvcException):
+        return Rules()  # DVC says what is wrong with the file
+    block = params.get("report") if isinstance(params, dict) else None
+    return make_rules(block, str(path))
+
+
+def rules_at(params: Values) -> Rules:
+    """Return the rules that a revision had; those that cannot be say nothing."""
+    values = params.get("params.yaml", {})
+    block = {key: values[f"report.{key}"] for key in KEYS if f"report.{key}" in values}
+    try:
+        return make_rules(block or None, "params.yaml")
+    except ValueError:
+        return Rules()
+
+
+def make_rules(block: Any, path: str) -> Rules:
+    """Check the block `report`.
+
+    Raises:
+        ValueError: a value that cannot be, in one sentence.
+    """
+    if block is None:
+        return Rules()
+    if not isinstance(block, dict) or set(block) - set(KEYS) or not block.get("primary_metric"):
+        raise ValueError(
+            f"{path}: report takes the keys {', '.join(KEYS)}, the first one is required; for"
+            " example `primary_metric: accuracy`"
+        )
+    metric, limit = str(block["primary_metric"]), block.get("max_regression")
+    if block.get("direction", "maximize") not in DIRECTIONS:
+        raise ValueError(f"{path}: report.direction must be 'maximize' or 'minimize'")
+    if limit is not None and not (is_finite(limit) and limit >= 0):
+        raise ValueError(
+            f"{path}: report.max_regression must be a number from 0 up, in the unit of {metric!r},"
+            " for example 0.02; or null, so that no loss fails the run"
+        )
+    better = DIRECTIONS[block["direction"]] if "direction" in block else direction(metric)
+    return Rules(metric, better, limit)
+
+
+def lookup(metrics: dict[str, dict[str, Any]], name: str) -> Any:
+    """Return a metric, whichever file it is in; ABSENT where no file or more than one has it."""
+    found = [values[name] for values in metrics.values() if name in values]
+    return found[0] if len(found) == 1 else ABSENT
+
+
+def primary(metrics: dict[str, dict[str, Any]], rules: Rules) -> Rules:
+    """Return the rules; where none were set, for the first number among the metrics."""
+    if rules.metric:
+        return rules
+    numbers = (name for values in metrics.values() for name in values if is_number(values[name]))
+    metric = next(numbers, "")
+    return Rules(metric, direction(metric), None)
+
+
+def spread(metrics: dict[str, dict[str, Any]], metric: str) -> float | None:
+    """Return the metric's standard deviation over the folds, None where it was not measured."""
+    std = lookup(metrics, "cv.std")
+    measured = lookup(metrics, "cv.metric") == metric and is_finite(std)
+    return float(std) if measured else None
+
+
+def noise(
+    old: dict[str, dict[str, Any]], new: dict[str, dict[str, Any]], metric: str
+) -> float | None:
+    """Return the noise of the difference of a metric (see above), None where it is not known."""
+    before, after = spread(old, metric), spread(new, metric)
+    return None if before is None or after is None else math.hypot(before, after)

@@ -1,0 +1,337 @@
+"""The plots of `dvc.yaml`, baseline against now, for every place that a report is read in.
+
+All of them come from what `dvc plots diff` draws, so a plot that is added to `dvc.yaml` appears
+here without code. On GitHub and GitLab a curve is a Mermaid chart, a confusion matrix a table of
+coloured squares, and each chart has its numbers below it; `report.html` shows DVC's own Vega plots.
+"""
+
+import math
+import mimetypes
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from dvc.render.match import match_defs_renderers
+from dvc.repo import Repo
+
+from mlci.history.comparison import Comparison
+from mlci.history.experiments import Experiment
+from mlci.history.rules import Rules, lookup
+from mlci.history.values import is_finite, same_target
+from mlci.markup import code, fold_away, is_bitbucket, shorten, table, text
+from mlci.writing.mermaid import (
+    BINS,
+    COLOURS,
+    NOW_COLOUR,
+    POINTS,
+    Axis,
+    Point,
+    at,
+    binned,
+    evenly,
+    extent,
+    label,
+    line_chart,
+    mermaid,
+)
+from mlci.writing.wording import BRIEF, Style, write_value
+
+NOW = "now"
+TABLE_POINTS = 6
+MOST_CLASSES = 12
+MOST_DRAWN = 20_000  # points of one plot in the page
+SPACE = "\N{NO-BREAK SPACE}"
+LATEST = 10  # experiments in the chart over time
+FEWEST = 3
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One plot: Markdown for comments, Vega-Lite for the page. Empty is what it does not have."""
+
+    name: str
+    title: str
+    mermaid: str = ""
+    table: str = ""
+    spec: dict[str, Any] = field(default_factory=dict)
+    images: tuple[tuple[str, str], ...] = ()  # (revision, `data:` address)
+    notes: tuple[str, ...] = ()  # Markdown sentences
+
+
+@dataclass(frozen=True)
+class Plot:
+    """What DVC knows of a plot: its properties and one row per point with its revision `rev`."""
+
+    properties: dict[str, Any]
+    rows: list[dict[str, Any]]
+
+    @property
+    def template(self) -> str:
+        """The name of its Vega template; DVC's default is `linear`."""
+        return str(self.properties.get("template") or "linear")
+
+    def series(self) -> dict[str, list[dict[str, Any]]]:
+        """Group the rows by revision and, where there are several, by field; the baseline first."""
+        several = len({(row.get("filename"), row.get("field")) for row in self.rows}) > 1
+        groups: dict[str, list[dict[str, Any]]] = {}
+        for row in self.rows:
+            name = f"{row['rev']} {row.get('field', '')}".strip() if several else str(row["rev"])
+            groups.setdefault(name, []).append(row)
+        return groups
+
+
+def read_plots(comparison: Comparison) -> list[Picture]:
+    """Draw every plot of `dvc.yaml`; one that cannot be read says why and spoils no other."""
+    baseline, head = comparison.baseline, comparison.head
+    if baseline and not same_target(baseline.params, head.params):
+        baseline = None
+    shown_at = (baseline.results or baseline.sha) if baseline else ""
+    revisions = [shown_at] if baseline else []
+    labels = {"workspace": NOW} | ({shown_at: baseline.name} if baseline else {})
+    with Repo() as repo:
+        data = repo.plots.show(revs=[*revisions, "workspace"])
+        found = match_defs_renderers(data, templates_dir=repo.plots.templates_dir)
+    return [draw(renderer, sources, labels) for renderer, sources, _ in found]
+
+
+def draw(renderer: Any, errors: dict[str, Any], labels: dict[str, str]) -> Picture:
+    """Turn what DVC would draw into a picture."""
+    name = str(renderer.name).removeprefix("dvc.yaml::")
+    notes = [
+        f"{code(source)} cannot be read at {code(labels.get(revision, revision))}."
+        for revision, sources in errors.items()
+        for source in sources
+    ]
+    rows = [dict(row, rev=labels.get(row["rev"], row["rev"])) for row in renderer.datapoints]
+    rows.sort(key=lambda row: row["rev"] == NOW)  # stable: the baseline first
+    title = str(renderer.properties.get("title") or name)
+    if renderer.TYPE == "image":
+        kind = mimetypes.guess_type(name)[0] or "image/png"
+        sources = [str(row["src"]).replace("data:image;", f"data:{kind};", 1) for row in rows]
+        images = tuple((str(row["rev"]), source) for row, source in zip(rows, sources, strict=True))
+        return Picture(name, title, images=images, notes=tuple(notes))
+    if not rows:
+        return Picture(name, title, notes=tuple(notes))
+    plot = Plot(renderer.properties, rows)
+    step = math.ceil(len(rows) / MOST_DRAWN)
+    if step > 1:
+        notes.append(f"Of {len(rows):,} points, one in {step:,} is drawn.")
+    renderer.datapoints = [dict(row) for row in rows[::step]]
+    # In this order DVC gives them their colours.
+    revisions = [NOW, *(label for label in labels.values() if label != NOW)]
+    renderer.properties["revs_with_datapoints"] = [
+        revision for revision in revisions if any(row["rev"] == revision for row in rows)
+    ]
+    chart, numbers = describe(plot)
+    return Picture(
+        name, title, chart, numbers, polished(renderer.get_filled_template()), (), tuple(notes)
+    )
+
+
+def polished(spec: Any) -> Any:
+    """Show the numbers in DVC's confusion matrix, and leave out what its templates leave empty."""
+    if isinstance(spec, list):
+        return [polished(part) for part in spec]
+    if not isinstance(spec, dict):
+        return spec
+    if spec.get("name") == "showValues":
+        return {"name": "showValues", "value": True}
+    if spec.get("field") == "rev" and ("sort" in spec or "scale" in spec):
+        return spec | {"title": None}  # above the columns of a facet, and above a legend
+    # Without "$schema" Vega does not tell readers that it is newer than the template.
+    return {key: polished(part) for key, part in spec.items() if part != {} and key != "$schema"}
+
+
+def describe(plot: Plot) -> tuple[str, str]:
+    """Return the Mermaid chart and the table of a plot; the chart is empty where none fits."""
+    x, y = str(plot.properties.get("x")), str(plot.properties.get("y"))
+    if plot.template.startswith("confusion"):
+        return "", confusion(plot, x, y)
+    curves = {name: numeric(rows, x, y) for name, rows in plot.series().items()}
+    curves = {name: points for name, points in curves.items() if points}
+    if not curves:
+        return "", categories(plot, x, y)
+    lows, highs = zip(
+        *(extent([px for px, _ in points]) for points in curves.values()), strict=True
+    )
+    across = Axis(str(plot.properties.get("x_label") or x), min(lows), max(highs))
+    up = str(plot.properties.get("y_label") or y)
+    if plot.template.startswith("scatter"):
+        grid = evenly(across, BINS, centred=True)
+        drawn = {name: binned(points, across) for name, points in curves.items()}
+        up = f"mean {up}"
+        across = Axis(f"{across.title} ({BINS} equal parts)", grid[0], grid[-1])
+    else:
+        grid = evenly(across, POINTS)
+        drawn = {name: [at(points, value) for value in grid] for name, points in curves.items()}
+    chart = line_chart(across, up, drawn) if len(drawn) <= len(COLOURS) else ""
+    style = Style(BRIEF, 0)
+    step = max(1, (len(grid) - 1) // (TABLE_POINTS - 1)) if len(grid) == POINTS else 1
+    rows = [
+        [write_value(value, style), *(shown_or_none(line[i], style) for line in drawn.values())]
+        for i, value in enumerate(grid)
+        if i % step == 0
+    ]
+    names = [code(f"{up}: {name}") for name in drawn]
+    return chart, table([code(across.title), *names], rows, tuple(range(len(names) + 1)))
+
+
+def shown_or_none(value: float | None, style: Style) -> str:
+    """Write a number, a dash where there is none."""
+    return "–" if value is None else write_value(value, style)
+
+
+def numeric(rows: list[dict[str, Any]], x: str, y: str) -> list[Point]:
+    """Return the points sorted by x, those of the same x as their mean; empty where one is text."""
+    sums: dict[float, list[float]] = {}
+    try:
+        for row in rows:
+            point = float(row[x]), float(row[y])
+            if all(map(math.isfinite, point)):
+                sums.setdefault(point[0], []).append(point[1])
+    except (KeyError, TypeError, ValueError):
+        return []
+    return [(value, sum(found) / len(found)) for value, found in sorted(sums.items())]
+
+
+def confusion(plot: Plot, x: str, y: str) -> str:
+    """Count what was predicted (columns) for each actual class (rows), and the change to before."""
+    counts = {
+        name: Counter((str(row.get(y)), str(row.get(x))) for row in rows)
+        for name, rows in plot.series().items()
+    }
+    now = counts.pop(NOW, Counter())
+    before = next(iter(counts.values()), None)
+    classes = sorted({name for pair in now for name in pair}, key=natural)
+    if len(classes) > MOST_CLASSES:
+        return mistakes(now, before)
+    rows = []
+    for actual in classes:
+        total = sum(now[actual, predicted] for predicted in classes)
+        row = [square(now, before, actual, predicted, total) for predicted in classes]
+        rows.append([f"**{code(actual)}**", *row])
+    headers = [f"actual{SPACE}↓ predicted{SPACE}→", *map(code, classes)]
+    body = table(headers, rows, tuple(range(1, len(headers))))
+    change = "; in parentheses the change to the baseline" if before is not None else ""
+    return (
+        f"{body}\n\n🟩 right, 🟨 🟧 🟥 wrong in under 5 %, under 15 %, and more of the rows of a class"
+        f"{change}."
+    )
+
+
+def square(
+    now: Counter[tuple[str, str]],
+    before: Counter[tuple[str, str]] | None,
+    actual: str,
+    predicted: str,
+    total: int,
+) -> str:
+    """Write one cell of a confusion matrix."""
+    count = now[actual, predicted]
+    moved = count - before[actual, predicted] if before is not None else 0
+    change = f"{SPACE}({moved:+d})" if moved else ""
+    if not count:
+        return f"0{change}" if moved else "·"
+    share = count / total
+    wrong = "🟥" if share >= 0.15 else "🟧" if share >= 0.05 else "🟨"
+    return f"{'🟩' if actual == predicted else wrong}{SPACE}{count}{change}"
+
+
+def mistakes(now: Counter[tuple[str, str]], before: Counter[tuple[str, str]] | None) -> str:
+    """List the most frequent mistakes, where the classes are too many for a matrix."""
+    wrong = [(pair, count) for pair, count in now.most_common() if pair[0] != pair[1]]
+    headers = ["Actual", "Predicted", *(["Before"] if before is not None else []), "Now"]
+    rows = [
+        [code(a), code(p), *([f"{before[a, p]:,}"] if before is not None else []), f"{count:,}"]
+        for (a, p), count in wrong[:MOST_CLASSES]
+    ]
+    total = sum(count for _, count in wrong)
+    body = table(headers, rows, tuple(range(2, len(headers))))
+    return f"{total:,} of {now.total():,} rows are wrong; the most frequent mistakes:\n\n{body}"
+
+
+def categories(plot: Plot, x: str, y: str) -> str:
+    """Put the values of a plot with names on one axis, such as bars, into a table."""
+    sides = plot.series()
+    first = next(iter(sides.values()))
+    name, value = (y, x) if numeric(first, x, x) else (x, y)
+    found = {
+        side: {str(row.get(name)): row.get(value) for row in rows} for side, rows in sides.items()
+    }
+    names = list(dict.fromkeys(key for values in found.values() for key in values))
+    rows = [
+        [code(key), *(brief(values.get(key, "–")) for values in found.values())]
+        for key in names[: 2 * MOST_CLASSES]
+    ]
+    headers = [code(name), *(code(f"{value}: {side}") for side in sides)]
+    more = len(names) - len(rows)
+    left = f"\n\n_{more:,} more in `uv run dvc plots diff`._" if more > 0 else ""
+    return table(headers, rows, tuple(range(1, len(headers)))) + left
+
+
+def brief(value: Any) -> str:
+    """Write a number at a glance, anything else as code; DVC reads the numbers of a CSV as text."""
+    try:
+        return write_value(float(value), Style(BRIEF, 0))
+    except (TypeError, ValueError):
+        return code(str(value))
+
+
+def natural(name: str) -> tuple[float, str]:
+    """Return a key that sorts numbers by their value and before text."""
+    try:
+        return float(name), name
+    except ValueError:
+        return math.inf, name
+
+
+def over_time(experiments: list[Experiment], rules: Rules, style: Style) -> Picture | None:
+    """Draw the primary metric of the latest experiments; None where these are too few."""
+    scored = [(one, lookup(one.metrics, rules.metric)) for one in experiments]
+    known = [(one, float(value)) for one, value in scored if is_finite(value)]
+    known = sorted(known, key=lambda pair: pair[0].time)[-LATEST:]
+    if len(known) < FEWEST:
+        return None
+    names = [one.names[0] for one, _ in known]
+    values = [value for _, value in known]
+    title = f"{rules.metric} of the latest experiments"
+    short = ", ".join(f'"{label(shorten(name, 12))}"' for name in names)
+    chart = mermaid(title, f"x-axis [{short}]", rules.metric, [values], [NOW_COLOUR])
+    rows = [[code(one.names[0]), write_value(value, style), one.age] for one, value in known]
+    numbers = table(["Experiment", code(rules.metric), "Age"], rows, (1,))
+    points = [
+        {"experiment": name, rules.metric: value} for name, value in zip(names, values, strict=True)
+    ]
+    field_name = re.sub(r"([\[\].\\'\"])", r"\\\1", rules.metric)  # a dot would mean a nested field
+    spec = {
+        "title": title,
+        "data": {"values": points},
+        "width": 360,
+        "height": 300,
+        "mark": {
+            "type": "line",
+            "point": {"color": NOW_COLOUR},
+            "color": NOW_COLOUR,
+            "tooltip": True,
+        },
+        "encoding": {
+            "x": {"field": "experiment", "type": "ordinal", "sort": None, "title": None},
+            "y": {
+                "field": field_name,
+                "type": "quantitative",
+                "title": rules.metric,
+                "scale": {"zero": False},
+            },
+        },
+    }
+    return Picture("latest-experiments", title, chart, numbers, spec)
+
+
+def markdown(picture: Picture) -> str:
+    """Write a picture for a comment: its chart, its table folded below it."""
+    chart = "" if is_bitbucket() else picture.mermaid
+    title = f"**{text(picture.title)}**"
+    numbers = fold_away("The numbers", picture.table) if chart and picture.table else picture.table
+    shown_elsewhere = "The images are in `report.html`." if picture.images else ""
+    return "\n\n".join(filter(None, [title, chart, numbers, shown_elsewhere, *picture.notes]))

@@ -1,0 +1,348 @@
+"""The report, section by section: the baseline against this checkout.
+
+`report.md` is for comments, `report.html` the same with DVC's plots as one page to open offline,
+and `report-pictures/` has each plot as PNG. Each section is a function to Markdown. Exit codes:
+0 written, 2 a malformed flag, variable or `report` block in params.yaml or an unknown baseline,
+5 the report could not be written, 6 written, but a metric fell by more than
+`report.max_regression`.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from mlci.history.comparison import Comparison, compare
+from mlci.history.metadata import Output
+from mlci.history.outcome import Outcome
+from mlci.history.ranking import Board, with_checkout
+from mlci.history.revision import Reader, Revision
+from mlci.history.rules import Rules, lookup, noise, primary
+from mlci.history.terms import Terms
+from mlci.history.values import Value, direction, is_number
+from mlci.markup import block, code, fold_away, table
+from mlci.settings import VARIABLES, Settings
+from mlci.writing import board, headline, page, plots
+from mlci.writing.headline import Verdict
+from mlci.writing.plots import Picture
+from mlci.writing.remarks import remark
+from mlci.writing.wording import BRIEF, EXACT, Style, change, size, write_value
+
+T = TypeVar("T")
+REPORT = Path("report.md")
+PAGE = Path("report.html")
+PICTURES = Path("report-pictures")
+LONGEST = 65_000  # characters; GitHub refuses a comment of more than 65,536
+ROW_LIMITS = (400, 200, 100, 50, 20, 5)  # tried in turn until the report is short enough
+BOARD_ROWS = 10  # of the leaderboard
+MOST_PLOTS = 6  # in the comment; the page has all
+VISIBLE_ROWS = 25  # the rest of a longer table is folded
+FOLDED_FROM = 10  # metrics, so that the changed ones among them are seen at once
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that a report says."""
+
+    comparison: Comparison
+    rules: Rules
+    verdict: Verdict
+    board: Board
+    pictures: list[Picture]
+
+
+def listed(headers: list[str], rows: list[list[str]], right: tuple[int, ...], summary: str) -> str:
+    """Write a table, the rows beyond the first ones folded under the summary."""
+    if len(rows) <= VISIBLE_ROWS:
+        return table(headers, rows, right)
+    rest = table(headers, rows[VISIBLE_ROWS:], right)
+    first = table(headers, rows[:VISIBLE_ROWS], right)
+    return f"{first}\n\n{fold_away(f'{len(rows) - VISIBLE_ROWS:,} more {summary}', rest)}"
+
+
+def cut(rows: list[T], limit: int, what: str, command: str) -> tuple[list[T], str]:
+    """Return at most `limit` rows, and the sentence that says what was left out."""
+    if len(rows) <= limit:
+        return rows, ""
+    left = len(rows) - limit
+    return rows[:limit], f"\n\n_{left:,} more {what} are left out; `{command}` lists them all._"
+
+
+def name_of(revision: Revision) -> str:
+    """Write a revision as its short sha and its name."""
+    sha = f"`{revision.sha[:7]}`" if revision.sha else "no commit yet"
+    same = revision.sha.startswith(revision.name)
+    return sha if same else f"{sha} ({code(revision.name)})"
+
+
+def heading(comparison: Comparison, judged: Verdict, run: Outcome) -> str:
+    """Say the verdict, what is compared with what, and what to know before the numbers."""
+    said = name_of(comparison.head)
+    if comparison.results:
+        said += ", with the results of this run,"
+    if comparison.baseline:
+        said += f" compared with {name_of(comparison.baseline)}"
+    headline = judged.headline
+    if run.failed_stage:
+        headline = f"❌ Stage {code(run.failed_stage)} failed"
+    lines = [f"## {headline}\n\n{said.removesuffix(',')}"]
+    notes = [remark(notice) for notice in comparison.notices] + run.notes
+    lines += [f"> ⚠️ {note}" for note in notes]
+    return "\n\n".join(lines)
+
+
+def failure(run: Outcome) -> str:
+    """Name the stage that failed, with the end of its log."""
+    if not run.failed_stage:
+        return ""
+    kept = "Values below that this stage leads to are from before this run."
+    return f"{block(run.log)}\n\n{kept}" if run.log else kept
+
+
+def metrics(comparison: Comparison, rules: Rules, style: Style) -> str:
+    """Compare the metrics, unchanged ones folded where there are many, and left out first."""
+    values = comparison.metrics
+    if not values:
+        return "### Metrics\n\nThere are none: no stage of `dvc.yaml` has written `metrics:` yet."
+    if not comparison.baseline:
+        values, left_out = cut(values, style.rows, "metrics", "uv run dvc metrics show")
+        rows = [[code(v.path), code(v.name), write_value(v.new, style)] for v in values]
+        body = listed(["Path", "Metric", "Value"], rows, (2,), "metrics")
+        return f"### Metrics\n\n{body}{left_out}"
+    if len(values) > style.rows:
+        values = sorted(values, key=lambda value: not value.changed)
+    command = f"uv run dvc metrics diff --all {comparison.baseline.sha[:7]}"
+    values, left_out = cut(values, style.rows, "metrics", command)
+    chance = noise(comparison.baseline.metrics, comparison.head.metrics, rules.metric)
+    fold = len(values) > FOLDED_FROM and not all(value.changed for value in values)
+    headers, right = ["Path", "Metric", "Old", "New", "Change"], (2, 3, 4)
+    rows = [
+        metric_row(value, rules, style, chance) for value in values if value.changed or not fold
+    ]
+    parts = [listed(headers, rows, right, "metrics") if rows else "No metric changed."]
+    if any("🟢" in row[4] or "🔴" in row[4] for row in rows):
+        parts.append("🟢 better · 🔴 worse")
+    if fold:
+        rows = [
+            metric_row(value, rules, style, chance)[:3] for value in values if not value.changed
+        ]
+        unchanged = table(["Path", "Metric", "Value"], rows, (2,))
+        parts.append(fold_away(f"{len(rows):,} unchanged metrics", unchanged))
+    return "### Metrics\n\n" + "\n\n".join(parts) + left_out
+
+
+def metric_row(value: Value, rules: Rules, style: Style, chance: float | None) -> list[str]:
+    """Write a metric on both sides; of a difference within noise not that it is good or bad."""
+    sides = [write_value(value.old, style), write_value(value.new, style)]
+    better = rules.direction if value.name == rules.metric else direction(value.name)
+    if value.name == rules.metric and chance is not None and abs(value.delta or 0) <= chance:
+        better = 0
+    return [code(value.path), code(value.name), *sides, change(value, style, better)]
+
+
+def params(comparison: Comparison, style: Style) -> str:
+    """List the parameters that changed."""
+    if not comparison.baseline:
+        return ""
+    if not comparison.params:
+        return "### Parameters\n\nNo parameter changed."
+    command = f"uv run dvc params diff {comparison.baseline.sha[:7]}"
+    values, left_out = cut(comparison.params, style.rows, "parameters", command)
+    exact = Style(EXACT, style.rows)
+    rows = [
+        [code(v.path), code(v.name), write_value(v.old, exact), write_value(v.new, exact)]
+        for v in values
+    ]
+    body = listed(["Path", "Parameter", "Old", "New"], rows, (2, 3), "parameters")
+    return f"### Parameters\n\n{body}{left_out}"
+
+
+def output_row(old: Output | None, new: Output | None) -> list[str]:
+    """Write one changed output: where, what happened, files and bytes before and after."""
+    kind = "added" if old is None else "deleted" if new is None else "modified"
+    sides = [side for side in (old, new) if side]
+    if old and new and old.path != new.path:
+        kind = "renamed"
+    path = " → ".join(dict.fromkeys(code(side.path) for side in sides))
+    files = [f"{side.files or 1:,}" for side in sides]
+    sizes = [size(side.size) for side in sides]
+    return [path, kind, *(" → ".join(dict.fromkeys(column)) for column in (files, sizes))]
+
+
+def data(comparison: Comparison, style: Style) -> str:
+    """List the data and models that changed, with the files in them where these are known."""
+    parts = [balance(comparison, style)]
+    if comparison.baseline:
+        parts += changed_data(comparison, style)
+    return "\n\n".join(["### Data and models", *filter(None, parts)]) if any(parts) else ""
+
+
+def changed_data(comparison: Comparison, style: Style) -> list[str]:
+    """Return the paragraphs about what changed in the data and models that DVC tracks."""
+    assert comparison.baseline
+    if not comparison.data:
+        return ["Nothing that DVC tracks changed."]
+    command = f"uv run dvc diff {comparison.baseline.sha[:7]}"
+    outputs, left_out = cut(comparison.data, style.rows, "outputs", command)
+    rows = [output_row(*pair) for pair in outputs]
+    parts = [listed(["Path", "Change", "Files", "Size"], rows, (2, 3), "outputs") + left_out]
+    kinds = [change.kind for change in comparison.files]
+    counts = {kind: kinds.count(kind) for kind in ("added", "modified", "deleted", "renamed")}
+    total = " · ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)
+    if len(kinds) > len(comparison.data):
+        files, left_out = cut(comparison.files, style.rows, "files", command)
+        lines = [
+            f"- {file.kind}: " + " → ".join(map(code, filter(None, [file.old_path, file.path])))
+            for file in files
+        ]
+        parts += [fold_away(f"Files: {total}", "\n".join(lines) + left_out)]
+    if comparison.unlisted:
+        folders = ", ".join(code(path) for path in comparison.unlisted[:10])
+        parts.append(
+            f"_Which files changed in {folders} is not known here, since the data was not"
+            " downloaded; it is known after `uv run dvc fetch`._"
+        )
+    return parts
+
+
+def results(comparison: Comparison, chosen: Settings) -> str:
+    """Say how what the run produced gets into the branch."""
+    if not comparison.results:
+        return ""
+    changed = ", ".join(code(path) for path in comparison.results[:10])
+    more = len(comparison.results) - 10
+    said = f"### Results\n\nThis run changed {changed}{f' and {more:,} more' if more > 0 else ''}."
+    if chosen.apply_command and chosen.commit_results:
+        return f"{said} CI commits them to this branch."
+    if chosen.apply_command:
+        return f"{said} This command applies them:\n\n{block(chosen.apply_command)}"
+    add = f"git add {' '.join(map(quoted, comparison.results[:10]))}"
+    return f"{said} Add them to the next commit:\n\n{block(add)}"
+
+
+def quoted(path: str) -> str:
+    """Quote a path so that both POSIX shells and Windows' take it as one word."""
+    return f'"{path}"' if any(not (char.isalnum() or char in "./_-") for char in path) else path
+
+
+def balance(comparison: Comparison, style: Style) -> str:
+    """Say how much data there is, and how its classes are balanced."""
+    old, new = (side.metrics if side else {} for side in (comparison.baseline, comparison.head))
+    rows = {what: lookup(new, f"data.{what}_rows") for what in ("train", "test")}
+    if not all(map(is_number, rows.values())):
+        return ""
+    lines = [f"{rows['train']:,} rows to train on, {rows['test']:,} to test with."]
+    sizes, before = (rows_per_class(side) for side in (new, old))
+    if sizes:
+        total = sum(sizes.values())
+        least, most = (
+            f"{code(name)} with {sizes[name]:,} ({sizes[name] / total:.1%})"
+            for name in (min(sizes, key=sizes.__getitem__), max(sizes, key=sizes.__getitem__))
+        )
+        lines.append(f"Of {len(sizes):,} classes the smallest is {least}, the largest {most}.")
+        body = []
+        for name, count in [*sizes.items()][: style.rows]:
+            was = f"{before.get(name, 0):,}" if before else "–"
+            body.append([code(name), was, f"{count:,}", f"{count / total:.1%}"])
+        named = table(["Class", "Old", "New", "Share"], body, (1, 2, 3))
+        return f"{' '.join(lines)}\n\n{fold_away('Rows of each class', named)}"
+    return " ".join(lines)
+
+
+def rows_per_class(metrics: dict[str, dict[str, Any]]) -> dict[str, int]:
+    """Return how many rows each class has, from the metrics that `evaluate` writes."""
+    prefix = "data.rows_per_class."
+    return {
+        name.removeprefix(prefix): count
+        for values in metrics.values()
+        for name, count in values.items()
+        if name.startswith(prefix) and type(count) is int
+    }
+
+
+def drawn(found: list[Picture], most: int) -> str:
+    """Put the first plots into the comment, the others' names."""
+    if not found:
+        return ""
+    parts = [plots.markdown(picture) for picture in found[:most]]
+    left = ", ".join(code(picture.name) for picture in found[most:][:20])
+    parts += [f"In `report.html`: {left}."] if left else []
+    return "### Plots\n\n" + "\n\n".join(parts)
+
+
+def read(chosen: Settings, terms: Terms) -> Report:
+    """Read everything that a report says, and draw its pictures.
+
+    Raises:
+        ValueError: this is no Git repository.
+        DvcException: the checkout's dvc.yaml or dvc.lock cannot be read.
+    """
+    with Reader() as reader:
+        comparison = compare(reader, terms, chosen.tag_prefix)
+        rules = primary(comparison.head.metrics, terms.rules)
+        board = with_checkout(reader, comparison, rules)
+    found = plots.read_plots(comparison)
+    style = glance(chosen, max(ROW_LIMITS))
+    latest = plots.over_time(board.comparable, rules, style)
+    judged = headline.judge(comparison, rules, style)
+    found = page.write_images(found + ([latest] if latest else []), PICTURES)
+    return Report(comparison, rules, judged, board, found)
+
+
+def glance(chosen: Settings, rows: int) -> Style:
+    """Return the style of what is compared at a glance: four decimals, if none were asked for."""
+    default = VARIABLES["metrics_format"].default
+    chose = chosen.metrics_format != default
+    return Style(chosen.metrics_format if chose else BRIEF, rows)
+
+
+def sections(report: Report, chosen: Settings, run: Outcome, rows: int) -> list[str]:
+    """Write the sections before and after the plots, their tables at most so many rows long."""
+    comparison, style = report.comparison, Style(chosen.metrics_format, rows)
+    ranking = board.markdown(report.board, glance(chosen, min(rows, BOARD_ROWS)))
+    before = [
+        heading(comparison, report.verdict, run),
+        failure(run),
+        report.verdict.details,
+        metrics(comparison, report.rules, style),
+        params(comparison, style),
+    ]
+    after = [
+        f"### Leaderboard\n\n{ranking}",
+        data(comparison, style),
+        results(comparison, chosen),
+    ]
+    return ["\n\n".join(filter(None, part)) for part in (before, after)]
+
+
+def render(report: Report, chosen: Settings, run: Outcome) -> str:
+    """Write the whole report, its tables and plots cut until it is short enough for a comment."""
+    for rows in ROW_LIMITS:
+        before, after = sections(report, chosen, run, rows)
+        plots = drawn(report.pictures, min(MOST_PLOTS, rows // 10))
+        text = "\n\n".join(filter(None, [before, plots, after])) + "\n"
+        if len(text) <= LONGEST:
+            break
+    return text
+
+
+def write(chosen: Settings, terms: Terms, run: Outcome) -> Verdict:
+    """Write the report and return its verdict; a reader never sees half of it.
+
+    Raises:
+        ValueError: this is no Git repository.
+        DvcException, OSError: the metadata cannot be read or the report not written.
+    """
+    report = read(chosen, terms)
+    replace(REPORT, render(report, chosen, run))
+    before, after = sections(report, chosen, run, max(ROW_LIMITS))
+    title = f"Report: {report.comparison.head.name}"
+    plots: list[str | list[Picture]] = ["### Plots", report.pictures] if report.pictures else []
+    replace(PAGE, page.render(title, [before, *plots, after]))
+    return report.verdict
+
+
+def replace(path: Path, content: str) -> None:
+    """Write a file at once."""
+    unfinished = Path(".dvc/tmp", path.name)
+    unfinished.write_text(content, encoding="utf-8")
+    unfinished.replace(path)
