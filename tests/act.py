@@ -84,7 +84,7 @@ class GitHub:
         event = {"number": 7, "pull_request": {"number": 7, "head": head, "base": base}}
         return self.act("pull_request", event, **options)
 
-    def dispatch(self, inputs: dict[str, Any], **options) -> Run:
+    def dispatch(self, inputs: dict[str, str], **options) -> Run:
         """Start the workflow by hand on main."""
         event = {"ref": "refs/heads/main", "inputs": inputs}
         return self.act("workflow_dispatch", event, **options)

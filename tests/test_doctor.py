@@ -19,7 +19,8 @@ from servers import SERVERS, Server
 from servers.clouds import policy_of_s3, s3_users
 from servers.faults import always, behind, silent, untrusted
 from servers.running import answers_for, free_port
-from test_remotes import add_files, checksums, doctor
+from test_remotes import add_files, checksums, doctor, forget
+from tiny import commit
 
 KEYLESS = {name: spec["oidc"] for name, spec in REMOTES.items() if spec["oidc"]}
 DEMANDING = [name for name in REMOTES if any(s["required"] for s in REMOTES[name]["secrets"])]
@@ -493,3 +494,63 @@ def test_ci_says_that_it_cannot_reach_a_folder(render, ci: str) -> None:
     done = doctor_ci(render(remote="local", ci=ci))
     assert done.returncode == 0
     assert "uv run ci use-remote s3://BUCKET/PROJECT" in done.stdout
+
+
+@pytest.mark.slow
+def test_everything_follows_the_default_remote(bake, tmp_path: Path) -> None:
+    """Renamed, without a default, and with a second one beside it."""
+    project = bake(remote="local", remote_url=str(tmp_path / "dev"))
+    (project.path / "dvc.yaml").unlink()
+    made = add_files(project, 1)
+    project.run("dvc", "remote", "rename", "storage", "dev")
+    project.run("dvc", "remote", "add", "prod", tmp_path / "prod")
+    project.run("dvc", "push", "--quiet")
+    assert doctor(project, Server(url=""))["Storage"]["state"] == "ok"
+    assert (tmp_path / "dev" / "files").is_dir()
+
+    project.run("dvc", "remote", "default", "prod")
+    assert doctor(project, Server(url=""))["Remote"]["found"].startswith(str(tmp_path / "prod"))
+    commit(project, "Use prod")
+    project.run("ci", "use-remote", tmp_path / "new")
+    config = project.read(".dvc/config")
+    assert f"url = {tmp_path / 'dev'}" in config
+    assert f"url = {tmp_path / 'new'}" in config
+    assert f"url = {tmp_path / 'prod'}" not in config
+    shutil.rmtree(tmp_path / "dev")
+    forget(project)
+    project.run("dvc", "pull", "--quiet")
+    assert checksums(project.path) == made
+
+    project.run("dvc", "remote", "default", "--unset")
+    check = doctor(project, Server(url=""))["Remote"]
+    assert check["found"] == "none is DVC's default; there are: dev, prod"
+    assert check["mend"] == "uv run dvc remote default dev"
+
+
+@pytest.mark.slow
+def test_two_remotes_with_credentials_of_their_own(bake, tmp_path: Path) -> None:
+    """As docs/remotes.md says: profiles of AWS, one for each remote, and no key in Git."""
+    users = {"dev": policy_of_s3(), "prod": policy_of_s3()}
+    users["prod"]["Statement"][1]["Resource"] = "arn:aws:s3:::bucket/released/*"
+    with s3_users(tmp_path, users) as servers:
+        project = bake(**answers_for("s3", servers["dev"]))
+        (project.path / "dvc.yaml").unlink()
+        made = add_files(project, 1)
+        credentials = tmp_path / "credentials"
+        for name, server in servers.items():
+            with credentials.open("a") as file:
+                file.write(f"[{name}]\n")
+                file.writelines(f"{key.lower()} = {v}\n" for key, v in server.secrets.items())
+        text = (TEMPLATE / "docs" / "remotes.md").read_text(encoding="utf-8")
+        (block,) = re.findall(r"## Two remotes.*?```\n(.*?)```", text, re.DOTALL)
+        for line in block.replace(
+            "https://minio.example.com", servers["dev"].endpoint
+        ).splitlines():
+            env = {"AWS_SHARED_CREDENTIALS_FILE": str(credentials)} | servers["dev"].environment
+            if not line.startswith("aws configure"):
+                project.run(*line.removeprefix("uv run ").split(), env=env)
+        forget(project)
+        wrong = project.run("dvc", "pull", "--remote", "storage", check=False, env=env)
+        assert wrong.returncode  # what was pushed to prod is there only
+        project.run("dvc", "pull", "--remote", "prod", env=env)
+        assert checksums(project.path) == made

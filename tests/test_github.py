@@ -442,7 +442,7 @@ def test_a_repositorys_variable_can_be_emptied_for_one_run(github: GitHub) -> No
     change(github)
     github.project.git("push", "--quiet", "origin", "HEAD:refs/heads/main")
     done = github.dispatch(
-        {"only_these": True}, variables={"REPRO_TARGETS": "-", "TAG_PREFIX": "v-"}
+        {"only_these": "true"}, variables={"REPRO_TARGETS": "-", "TAG_PREFIX": "v-"}
     )
     assert done.jobs == GREEN, done.log
     assert "Running stage 'train'" in done.log

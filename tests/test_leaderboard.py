@@ -6,6 +6,7 @@ import json
 import math
 import re
 import shutil
+import sys
 import time
 from typing import Any
 
@@ -148,7 +149,7 @@ def test_numbers_of_older_code_or_parameters_do_not_count(project: Project) -> N
     assert rows["turned",] == rows["coded",] == {}
     assert rows["main", "written"]["accuracy"] == 0.5 / 0.9
     said = project.script("leaderboard").stdout
-    assert "2 changed since the last run, so the metrics in Git are not theirs." in said
+    assert "2 changed after their last run: their metrics are still to come." in said
     assert "`turned` was changed since it was last run" in report(project, baseline="turned")
     assert "was changed since" not in report(project, baseline="main")
 
@@ -191,6 +192,13 @@ def test_every_form_has_the_same_rows(project: Project) -> None:
     records = csv.DictReader(io.StringIO(project.script("leaderboard", "--csv").stdout))
     assert [[record["names"]] for record in records] == expected
     markdown = project.script("leaderboard", "--md").stdout
+    assert project.script("leaderboard", "--md", "board.md").stdout == "Wrote board.md\n"
+    assert (project.root / "board.md").read_text(encoding="utf-8") == markdown
+    done = project.script("leaderboard", "--csv", "no/such/board.csv")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "no/such/board.csv cannot be written" in done.stderr
+    piped = project.run("sh", "-c", f"{sys.executable} ci leaderboard --csv | true")
+    assert piped.stderr == ""
     (rows,) = tables(f"# Board\n\n{markdown}").values()
     assert [[row[1]] for row in rows] == expected
     page = project.script("leaderboard", "--html").stdout

@@ -13,12 +13,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import boto3
 import pytest
 from answers import CHOICES
 from conftest import TEMPLATE, BakedProject, run
 from servers import SERVERS, Server
+from servers.certificates import self_signed
+from servers.clouds import tool
 from servers.faults import gate, overloaded
-from servers.running import answers_for, free_port, wait_for
+from servers.running import answers_for, free_port, process, wait_for
 
 
 def dvc(
@@ -338,3 +341,33 @@ def test_a_key_for_sftp_gives_no_shell(chroot: bool) -> None:
     finally:
         os.kill(int((folder / "pid").read_text()), signal.SIGTERM)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.mark.slow
+def test_a_certificate_of_an_own_authority_travels_with_the_project(
+    bake: Callable[..., BakedProject], tmp_path: Path
+) -> None:
+    """As docs/remotes.md says: committed with `ssl_verify`, or named by AWS_CA_BUNDLE."""
+    public, private = self_signed(tmp_path, "localhost")
+    port = free_port()
+    command = [tool("moto_server"), "-H", "localhost", "-p", str(port)]
+    command += ["-c", str(private), "-k", str(private)]
+    keys = {"AWS_ACCESS_KEY_ID": "-", "AWS_SECRET_ACCESS_KEY": "-"}
+    with process(command, port, tmp_path / "moto.log"):
+        server = Server(url="s3://bucket/p", endpoint=f"https://localhost:{port}", secrets=keys)
+        clients = {"endpoint_url": server.endpoint, "region_name": "us-east-1", "verify": public}
+        names = {"aws_access_key_id": "-", "aws_secret_access_key": "-"}
+        boto3.client("s3", **clients, **names).create_bucket(Bucket="bucket")
+        project = bake(**answers_for("s3", server))
+        (project.path / "dvc.yaml").unlink()
+        made = add_files(project, 1)
+        assert "certificate" in doctor(project, server)["Storage"]["found"]
+        dvc(project, server, "push", AWS_CA_BUNDLE=str(public))
+
+        shutil.copy(public, project.path / "ca.pem")
+        project.run("dvc", "remote", "modify", "storage", "ssl_verify", "ca.pem")
+        project.git("add", "--all")
+        project.git("commit", "--quiet", "--message", "Trust our authority")
+        clone = project.clone(tmp_path / "clone")
+        dvc(clone, server, "pull")
+        assert checksums(clone.path) == made

@@ -46,8 +46,8 @@ def prune(days: int) -> int:
 def take(run: str) -> int:
     """Bring results here, then their data."""
     from mlci.history.repository import commit, git
+    from mlci.storage import transfer
     from mlci.work import artifact, refs
-    from mlci.work.moving import run_dvc
 
     changed = git("diff", "--name-only", "HEAD").splitlines()
     changed += git("ls-files", "--others", "--exclude-standard", "--", *refs.RESULTS).splitlines()
@@ -71,7 +71,8 @@ def take(run: str) -> int:
             Path(name).write_bytes(data)
         names = sorted(files)
     print(f"Wrote {', '.join(names) or 'nothing: they are here already'}.")
-    if run_dvc("pull"):
+    print("$ dvc pull", flush=True)
+    if transfer.start("dvc", "pull").wait():
         print("Metrics only: not all data of these results is in the remote, see above.")
     print("Look at the change with 'git diff', then commit it.")
     return 0

@@ -18,7 +18,9 @@ Exit codes:
     3  a stage failed
     4  the remote failed, or lacks data that no stage can make
     5  the disk is full, or the report could not be written
-    6  the report is written, and a metric fell by more than `report.max_regression` of params.yaml
+    8  the report is written, and the baseline has no results yet to hold `report.max_regression` to
+    6  the report is written, and the primary metric fell by more than `report.max_regression` of
+       params.yaml, or is no number where that is set
     7  another run is going on in this checkout
 """
 
@@ -45,17 +47,20 @@ SKIP = re.compile(r"\[(ci skip|skip ci)\]", re.IGNORECASE)
 
 def main(arguments: list[str]) -> int:
     """Run in this checkout and return the exit code, or 0 where that was asked for."""
-    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    green = "--exit-zero" in arguments
+    ended = 1
     try:
         ended = attempt(arguments)
     except SystemExit as end:  # a malformed flag or variable, --help, or the signal to end
         ended = end.code if isinstance(end.code, int) else 1
-    except Exception:  # noqa: BLE001 (whatever it is, the next job has to say that there is no result)
+    except Exception:
+        if not green:
+            raise
         traceback.print_exc()
-        ended = 1
-    if os.environ.get("CI"):
-        OUTCOME.write_text(f"{ended}\n", encoding="utf-8")
-    return 0 if "--exit-zero" in arguments else ended
+    finally:
+        if os.environ.get("CI"):
+            OUTCOME.write_text(f"{ended}\n", encoding="utf-8")
+    return 0 if green else ended
 
 
 def attempt(arguments: list[str]) -> int:
@@ -152,4 +157,4 @@ def write_report(chosen: settings.Settings, terms: "Terms", session: "Session") 
         return 5
     print(f"Wrote {sections.REPORT}, {sections.PAGE} and {sections.PICTURES}/", flush=True)
     print(verdict.headline.replace("`", ""), flush=True)
-    return 6 if verdict.regressed else 0
+    return verdict.exit_code

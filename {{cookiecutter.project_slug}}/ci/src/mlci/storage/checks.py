@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mlci.storage import server, transfer
+from mlci.storage import keys, server, transfer
 from mlci.storage.causes import ADDRESS, CREDENTIALS, ELSEWHERE, LATER, SCHEME, find_cause
-from mlci.storage.remote import NAME, options, place, spec
+from mlci.storage.remote import options, place, remote_name, spec
 from mlci.storage.tools import finish
 
 BLOCKS, ADVISES = "blocks", "advises"  # how grave a failure is
@@ -37,7 +37,7 @@ STARTING = 1.5  # seconds that starting, ending and printing take of the doctor'
 LATE = {
     "Plugin": "still loading, as happens the first time",
     "Storage": "no answer in time: no network, or a server that accepts and says nothing",
-    "Data pushed": "there is more to compare than fits the time: `uv run dvc status --cloud`",
+    "Data pushed": "there is more to compare than fits the time: `uv run ci dvc status --cloud`",
 }
 
 
@@ -108,7 +108,10 @@ def storage(name: str, answer: dict[str, Any]) -> Check:
     if "error" not in answer:
         return Check(name, "ok", answer["found"])
     known = explain(answer["error"])
-    words, mend = known or (answer["error"].partition("\n")[0][:200], "uv run dvc push --verbose")
+    words, mend = known or (
+        answer["error"].partition("\n")[0][:200],
+        "uv run ci dvc push --verbose",
+    )
     if answer.get("readable"):
         return Check(name, "failed", f"readable, not writable: {words}", mend, ADVISES)
     doing = f"{answer['action']}: " if "action" in answer else ""
@@ -130,7 +133,7 @@ def command(mend: str, line: str = "") -> str:
     if mend in (ADDRESS, SCHEME):
         return change_address(mend == SCHEME)
     region = re.search(r"expecting '([\w-]+)'", line)
-    mend = mend.replace("{name}", NAME)
+    mend = mend.replace("{name}", remote_name())
     return mend.replace("REGION", region[1]) if region else mend
 
 
@@ -143,7 +146,7 @@ def change_address(only_its_scheme: bool) -> str:
         scheme, _, rest = options()[key].partition("://")
         other = scheme.removesuffix("s") if scheme.endswith("s") else f"{scheme}s"
         address = f"{other}://{rest}"
-    return f"uv run dvc remote modify {NAME} {key} {address}"
+    return f"uv run dvc remote modify {remote_name()} {key} {address}"
 
 
 def give_credentials(line: str) -> str:
@@ -159,24 +162,24 @@ def give_credentials(line: str) -> str:
 
 def give(secret: dict[str, Any]) -> str:
     """Return the command that gives one secret to DVC on this machine; the command holds none."""
-    name, is_windows = secret["name"], os.name == "nt"
-    if secret["via"] == "file" and secret["option"] and not os.environ.get(name):
-        return f"uv run dvc remote modify --local {NAME} {secret['option']} /path/to/file"
+    variable, is_windows = secret["name"], os.name == "nt"
+    if secret["via"] == "file" and secret["option"] and not keys.environment().get(variable):
+        return f"uv run dvc remote modify --local {remote_name()} {secret['option']} /path/to/file"
     if secret["via"] == "file":
-        return f"set {name}=/path/to/file" if is_windows else f"export {name}=/path/to/file"
-    return f"set /p {name}=" if is_windows else f"read -rs {name} && export {name}"
+        return f"{'set' if is_windows else 'export'} {variable}=/path/to/file"
+    return f"set /p {variable}=" if is_windows else f"read -rs {variable} && export {variable}"
 
 
 def pushed(name: str, answer: dict[str, Any]) -> Check:
     """Judge whether everything in dvc.lock is in the storage."""
     if "error" in answer:
-        return Check(name, "failed", answer["error"][:200], "uv run dvc status --cloud")
+        return Check(name, "failed", answer["error"][:200], "uv run ci dvc status --cloud")
     if "skipped" in answer:
         return Check(name, "skipped", answer["skipped"])
     states = list(answer["status"].values())
     if "new" in states:
         found = f"{states.count('new')} files are only here"
-        return Check(name, "failed", found, "uv run dvc push", ADVISES)
+        return Check(name, "failed", found, "uv run ci dvc push", ADVISES)
     if "missing" in states:
         found = f"{states.count('missing')} files are neither here nor there"
         return Check(name, "failed", found, "uv run dvc repro")

@@ -10,7 +10,7 @@ from typing import Any
 
 from mlci.storage import keys
 
-NAME = "storage"  # what a new project calls its remote in .dvc/config
+NAME = "storage"  # the name that .dvc/config of a new project gives its remote
 
 
 @dataclass(frozen=True)
@@ -69,9 +69,14 @@ def default_name() -> str:
     return local.get("remote") or shared.get("remote", "")
 
 
+def remote_name() -> str:
+    """Return what the project's remote is called, or would be: DVC's default one."""
+    return default_name() or NAME
+
+
 def options(file: str = "config") -> dict[str, str]:
     """Return the default remote's options in `.dvc/config`, or in `.dvc/config.local`."""
-    return section(file, f"'remote \"{default_name() or NAME}\"'")
+    return section(file, f"'remote \"{remote_name()}\"'")
 
 
 def place(secret: dict[str, Any]) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 
 from mlci.storage import checks as storage
 from mlci.storage.checks import ADVISES, Check
-from mlci.storage.remote import NAME, missing, options, place, spec
+from mlci.storage.remote import NAME, default_name, missing, options, place, remote_name, spec
 from mlci.storage.tools import ask
 from mlci.work.merging import conflicts, remedy
 
@@ -104,9 +104,13 @@ def configuration() -> Check:
     if not CONFIG.exists():
         mend = "uv run dvc init --subdir --force"
         return Check("Remote", "failed", "DVC has not been set up here", mend)
-    if not url and f'"{NAME}"' in CONFIG.read_text(encoding="utf-8"):
+    others = re.findall(r"remote \"(.+?)\"'\]", CONFIG.read_text(encoding="utf-8"))
+    if not url and remote_name() in others and default_name():
         mend = "git checkout HEAD -- .dvc/config"
         return Check("Remote", "failed", ".dvc/config cannot be read", mend)
+    if not url and others:
+        found = f"none is DVC's default; there are: {', '.join(others)}"
+        return Check("Remote", "failed", found, f"uv run dvc remote default {others[0]}")
     if not url:
         commands = [["add", "--default", NAME, spec()["url"]]]
         commands += [["modify", NAME, *option] for option in spec()["options"].items()]
@@ -114,7 +118,7 @@ def configuration() -> Check:
         return Check("Remote", "failed", "none is configured", mend)
     for secret in spec()["secrets"]:
         if secret["via"] == "local" and secret["option"] in options():
-            mend = f"uv run dvc remote modify --unset {NAME} {secret['option']}"
+            mend = f"uv run dvc remote modify --unset {remote_name()} {secret['option']}"
             found = f".dvc/config, which is committed, holds the option {secret['option']}"
             return Check("Remote", "failed", found, mend)
     return Check("Remote", "ok", url)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from mlci.storage import checks as storage
 from mlci.storage import transfer
-from mlci.storage.remote import NAME, options, spec
+from mlci.storage.remote import options, remote_name, spec
 from mlci.work import template
 from mlci.work.diagnosis import configuration, dvc, show
 from mlci.work.duplicate import Copy, changes, copied, finish, interrupted, put_back
@@ -168,7 +168,7 @@ def by_hand(answers: dict[str, str]) -> str:
     """Return the commands that do the same, for a machine that reaches the template."""
     if not template.LINK.exists():
         return "and call this again."
-    add = ["dvc", "remote", "add", "--force", "--default", NAME, answers["remote_url"]]
+    add = ["dvc", "remote", "add", "--force", "--default", remote_name(), answers["remote_url"]]
     commands = [
         shlex.join(["uvx", *template.update_command(answers)]),
         "uv lock",
@@ -192,17 +192,17 @@ def write_config(target: Target, same: bool, local: str, cache: str) -> None:
     if not same:
         forget_local_options()
     use_cache(cache)
-    endpoint = spec()["endpoint_option"]
+    endpoint, name = spec()["endpoint_option"], remote_name()
     try:
         with Config(dvc_dir=".dvc").edit("repo") as config:
-            known = config["remote"].get(NAME, {}) if same else dict(spec()["options"])
+            known = config["remote"].get(name, {}) if same else dict(spec()["options"])
             known["url"] = target.url
             if target.endpoint:
                 known[endpoint] = target.endpoint
             elif target.endpoint is not None:
                 known.pop(endpoint, None)
-            config["remote"][NAME] = known
-            config["core"]["remote"] = NAME
+            config["remote"][name] = known
+            config["core"]["remote"] = name
     except (OSError, ValueError) as error:
         raise NotMovedError(f"DVC does not take this address: {error}") from None
 
@@ -214,7 +214,7 @@ def forget_local_options() -> None:
     if not options("config.local"):
         return
     with Config(dvc_dir=".dvc").edit("local") as config:
-        removed = config["remote"].pop(NAME)
+        removed = config["remote"].pop(remote_name())
     print(f".dvc/config.local: {', '.join(removed)} of the old storage were removed.")
 
 
