@@ -14,7 +14,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 USES = re.compile(r"(?P<name>[\w.-]+/[\w.-]+)@(?P<sha>[0-9a-f]{40}) # (?P<version>v\d+\.\d+\.\d+)")
-IMAGE = re.compile(r'(?<="_image": ")(?P<name>[^"@]+)@(?P<digest>sha256:[0-9a-f]{64})')
+# An image that is known by its tag only gets its digest the first time.
+IMAGE = re.compile(r'(?<=image": ")(?P<name>[^"@]+)(?:@(?P<digest>sha256:[0-9a-f]{64}))?(?=")')
+DIGEST = re.compile("sha256:[0-9a-f]{64}")
 
 
 def ask(*command: str) -> str:
@@ -36,8 +38,7 @@ def latest_image(pin: re.Match[str]) -> str:
     """Return the pin of an image's tag as it is now."""
     form = "{{.Manifest.Digest}}"
     digest = ask("docker", "buildx", "imagetools", "inspect", pin["name"], "--format", form)
-    new = f"{pin['name']}@{digest}"
-    return new if IMAGE.search(f'"_image": "{new}"') else pin[0]
+    return f"{pin['name']}@{digest}" if DIGEST.fullmatch(digest) else pin[0]
 
 
 def renew(root: Path) -> list[str]:

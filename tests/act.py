@@ -1,17 +1,20 @@
 """Runs the generated GitHub workflow by `act`, on this machine, without Docker or network.
 
-Every action is a local stand-in (tests/actions); the provider's repository is a bare one; `gh` and
-`cml` write down what they are told. All else is real: the workflow, its scripts, uv, Git, DVC.
+Every action is a local stand-in (tests/actions); the provider's repository is a bare one, its API a
+server on loopback; `cml` writes down what it is told. All else is real: the workflow, its scripts,
+uv, Git, DVC.
 """
 
 import json
 import os
 import re
+import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from conftest import BakedProject, run
+from servers.provider import Provider
 from tiny import bare
 
 STAND_INS = Path(__file__).with_name("actions")
@@ -42,6 +45,7 @@ class GitHub:
     def __init__(self, project: BakedProject, folder: Path) -> None:
         """Push the project to a new repository in the folder."""
         self.project, self.folder = project, folder
+        self.api = Provider()
         self.bare = bare(project, folder / "proj.git")
         project.git("remote", "add", "origin", f"https://github.com/{REPOSITORY}")
         project.git("remote", "set-url", "--push", "origin", self.bare)
@@ -92,7 +96,9 @@ class GitHub:
         secrets: dict[str, str] | None = None,
         variables: dict[str, str] | None = None,
         cml: str = "works",
-        gh: str = "works",
+        private: bool = False,
+        labels: tuple[str, ...] = ("ubuntu-24.04",),
+        workflow: str = WORKFLOW,
         environment: dict[str, str] | None = None,
     ) -> Run:
         """Run the workflow that the project's head holds.
@@ -103,49 +109,34 @@ class GitHub:
             secrets: The repository's secrets; the caller withholds them from forks, as GitHub does.
             variables: The repository's variables.
             cml: "works", "refused" (a 403) or "missing" (the action cannot get it).
-            gh: "works" or "refused".
+            private: The repository is.
+            labels: The machines that there are.
+            workflow: The file that holds the workflow.
             environment: More variables, for every step.
         """
         store = self.folder / f"store{len(list(self.folder.glob('store*')))}"
         store.mkdir()
-        repository = {"default_branch": "main", "full_name": REPOSITORY}
+        repository = {"default_branch": "main", "full_name": REPOSITORY, "private": private}
         (store / "event.json").write_text(json.dumps(event | {"repository": repository}))
         tokens = {"GITHUB_TOKEN": "ghs_token"} | (secrets or {})
         (store / "secrets").write_text(
             "".join(f"{key}={json.dumps(value)}\n" for key, value in tokens.items())
         )
-        home = Path(os.environ["HOME"])
         steps = {
             "PROVIDER_URL": self.bare.as_uri(),
             "PROVIDER_STORE": str(store),
             "PROVIDER_BIN": str(STAND_INS / "bin"),
             "CML": cml,
-            "GH": gh,
             "UV_PROJECT_ENVIRONMENT": str(self.project.environment),
             "UV_OFFLINE": "1",
         } | (environment or {})
         # act does not know yet that an environment may be used without a record of a deployment.
-        workflow = self.project.read(WORKFLOW).replace("      deployment: false\n", "")
-        (store / "cml.yml").write_text(workflow, encoding="utf-8")
-        used = re.findall(r"uses: ([\w-]+/([\w-]+)@\w+)", workflow)
-        done = run(
-            "act", name, "--workflows", store / "cml.yml", "--eventpath", store / "event.json", "--json",
-            "--platform", "ubuntu-24.04=-self-hosted", "--secret-file", store / "secrets",
-            "--no-skip-checkout", "--action-offline-mode", "--no-cache-server", "--rm",
-            "--insecure-secrets",  # GitHub hides the values that it knows in its log; see them all
-            *(f"--local-repository={action}={STAND_INS / stand_in}" for action, stand_in in set(used)),
-            *(f"--env={key}={value}" for key, value in steps.items()),
-            *(f"--var={key}={value}" for key, value in (variables or {}).items()),
-            cwd=self.project.path,
-            check=False,
-            env={
-                "PATH": os.pathsep.join([str(STAND_INS / "bin"), os.environ["PATH"]]),
-                "HOME": str(home),
-                "XDG_CACHE_HOME": str(store / "cache"),
-                "TERM": "dumb",
-                **{key: os.environ[key] for key in os.environ if key.startswith(("UV_", "DVC_", "GIT_"))},
-            },
-        )  # fmt: skip
+        text = self.project.read(workflow).replace("      deployment: false\n", "")
+        (store / "cml.yml").write_text(text, encoding="utf-8")
+        used = re.findall(r"uses: ([\w-]+/([\w-]+)@\w+)", text)
+        with self.api.served() as address:
+            steps |= {"api_url": address}
+            done = self.start(name, store, steps, labels, set(used), variables or {})
         lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
         lines = [line for line in lines if not line["msg"].startswith("LocalRepositoryCache")]
         summary: dict[str, str] = {}
@@ -161,3 +152,32 @@ class GitHub:
             calls=[json.loads(c) for c in calls.read_text().splitlines()] if calls.exists() else [],
             artifact=artifacts[0] if artifacts else None,
         )
+
+    def start(  # noqa: PLR0913, PLR0917
+        self,
+        name: str,
+        store: Path,
+        steps: dict[str, str],
+        labels: tuple[str, ...],
+        used: set[tuple[str, str]],
+        variables: dict[str, str],
+    ) -> subprocess.CompletedProcess[str]:
+        """Start act with the workflow that lies in the store, and wait for it."""
+        return run(
+            "act", name, "--workflows", store / "cml.yml", "--eventpath", store / "event.json", "--json",
+            *(f"--platform={label}=-self-hosted" for label in labels), "--secret-file", store / "secrets",
+            "--no-skip-checkout", "--action-offline-mode", "--no-cache-server", "--rm",
+            "--insecure-secrets",  # GitHub hides the values that it knows in its log; see them all
+            *(f"--local-repository={action}={STAND_INS / stand_in}" for action, stand_in in used),
+            *(f"--env={key}={value}" for key, value in steps.items()),
+            *(f"--var={key}={value}" for key, value in variables.items()),
+            cwd=self.project.path,
+            check=False,
+            env={
+                "PATH": os.pathsep.join([str(STAND_INS / "bin"), os.environ["PATH"]]),
+                "HOME": os.environ["HOME"],
+                "XDG_CACHE_HOME": str(store / "cache"),
+                "TERM": "dumb",
+                **{key: os.environ[key] for key in os.environ if key.startswith(("UV_", "DVC_", "GIT_"))},
+            },
+        )  # fmt: skip

@@ -143,7 +143,7 @@ class Project:
             env=self.env | variables,
             capture_output=True,
             encoding="utf-8",
-            timeout=300,
+            timeout=600,
             check=False,
         )
         assert not check or done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"

@@ -72,6 +72,10 @@ def pipeline(
 ) -> tuple[subprocess.CompletedProcess[str], list[dict[str, Any]]]:
     """Run a pipeline of the project's head; return what happened and what `cml` was told."""
     store = project.path.parent
+    venv = project.path / ".venv"  # the tests share an environment
+    venv.mkdir(exist_ok=True)
+    if not (venv / "bin").exists():
+        (venv / "bin").symlink_to(project.environment / "bin")
     project.git("push", "--quiet", "origin", f"HEAD:refs/heads/{branch}")
     variables = {
         "REPO_TOKEN": "bb-token", "CML": "works", "PROVIDER_STORE": str(store), "UV_OFFLINE": "1",
@@ -110,7 +114,7 @@ def test_a_pull_request_gets_one_comment(bitbucket: BakedProject, bb_run: Path) 
     assert done.returncode == 0, done.stdout + done.stderr
     (call,) = told
     assert call["arguments"] == [
-        *("comment", "update", "--driver=bitbucket", "--target=pr/7"),
+        *("comment", "create", "--driver=bitbucket", "--target=pr/7"),
         *("--watermark-title=CML report", "--publish=false"),
     ]
     assert call["token"] == "bb-token"

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from act import GitHub, Run
+from act import WORKFLOW, GitHub, Run
 from conftest import BakedProject, run
 from servers import clouds
 from tiny import (
@@ -85,16 +85,18 @@ def test_a_pull_request_gets_one_comment(github: GitHub) -> None:
     assert done.artifact is not None
     with zipfile.ZipFile(done.artifact) as archive:
         pictures = {"report-pictures/plots-curve.json.png"}
-        assert set(archive.namelist()) == RESULTS | pictures | {"report.md", "report.html"}
+        texts = {"report.md", "report.html", "outcome.txt"}
+        assert set(archive.namelist()) == RESULTS | pictures | texts
+        assert archive.read("outcome.txt") == b"0\n"
     assert done.comment["tool"] == "cml"
     assert done.comment["arguments"] == [
-        *("comment", "update", "--driver=github", "--target=pr/7"),
+        *("comment", "create", "--driver=github", "--target=pr/7"),
         *("--watermark-title=CML report", "--publish=false"),
     ]
     assert done.comment["token"] == "ghs_token"
     assert not done.comment["telemetry"]
     assert "0.7" in done.comment["text"]
-    assert "uv run ci results 1" in done.comment["text"]  # how to take the results over
+    assert f"uv run ci results {sha}" in done.comment["text"]  # how to take the results over
     assert github.head("refs/heads/change") == sha  # nobody asked for a commit
     assert github.head("refs/tags") == ""
 
@@ -150,13 +152,16 @@ def test_a_tag_marks_an_experiment_on_main(github: GitHub) -> None:
     assert f"tagged `exp-{sha[:7]}`" in done.comment["text"]
 
 
-def test_no_tag_shows_other_results_than_its_own(github: GitHub) -> None:
-    """The commit still holds the metrics of the model before, which the tag would show."""
-    change(github)
+def test_a_tag_shows_the_results_of_its_own_run(github: GitHub) -> None:
+    """The commit still holds the metrics of the model before, so the tag is on CI's results of it."""
+    sha = change(github)
     done = github.push(variables={"TAG_PREFIX": "exp-"})
     assert_green(done)
-    assert github.head("refs/tags") == ""
-    assert "No tag was set: the results are not in Git" in done.comment["text"]
+    tagged = github.head(f"refs/tags/exp-{sha[:7]}")
+    assert tagged == github.head(f"refs/exps/{sha[:2]}/{sha[2:]}/ci-{sha[:7]}")
+    github.project.git("fetch", "--quiet", github.bare, tagged)
+    assert metrics(github.project, tagged) == {"accuracy": 0.7}
+    assert github.head("refs/heads/main") == sha
 
 
 def test_results_are_committed_and_tagged_where_asked(github: GitHub) -> None:
@@ -208,10 +213,10 @@ def test_a_protected_branch_gets_a_sentence(github: GitHub) -> None:
 def test_skip_ci_runs_nothing(github: GitHub) -> None:
     change(github, message="Only words [skip ci]")
     done = github.push(variables={"TAG_PREFIX": "exp-", "COMMIT_RESULTS": "true"})
-    assert done.jobs == {"run": "success"}, done.log
-    assert done.artifact is None
+    assert done.jobs == GREEN, done.log
+    assert "so nothing is published" in done.summary["publish"]
     assert done.calls == []
-    assert github.head("refs/tags") == ""
+    assert github.head("refs/tags") == github.head("refs/exps") == ""
 
 
 @pytest.mark.parametrize("cml", ["missing", "refused"])
@@ -219,17 +224,15 @@ def test_the_report_is_posted_without_cml(github: GitHub, cml: str) -> None:
     change(github)
     done = github.pull_request(cml=cml)
     assert_green(done)
-    assert [call["tool"] for call in done.calls] == ["cml", "gh"][cml == "missing" :]
-    assert done.comment["arguments"] == [
-        *("pr", "comment", "7", "--repo", "acme/proj"),
-        *("--edit-last", "--create-if-none", "--body-file"),
-    ]
-    assert "accuracy" in done.comment["text"]
+    assert [call["refused"] for call in done.calls] == [True] * (cml == "refused")
+    (body,) = github.api.own
+    assert "accuracy" in body
 
 
 def test_a_refused_comment_leaves_the_summary(github: GitHub) -> None:
     change(github)
-    done = github.pull_request(cml="refused", gh="refused")
+    github.api.refused = {"POST"}
+    done = github.pull_request(cml="refused")
     assert_green(done)
     assert "The report was not posted" in done.summary["publish"]
     assert "403" in done.summary["publish"]
@@ -356,3 +359,91 @@ def test_a_fork_runs_without_the_secrets(with_secrets) -> None:
     done = github.pull_request(fork=True)
     assert done.jobs == {"run": "success"}, done.log
     assert "Nothing was pulled or" in done.summary["run"]
+
+
+def test_a_broken_pipeline_is_no_older_verdict(github: GitHub) -> None:
+    change(github)
+    assert_green(github.pull_request())
+    write(github.project, {"dvc.yaml": "stages:\n\ttrain: x\n"})
+    sha = commit(github.project, "Break it")
+    done = github.pull_request()
+    assert done.jobs == {"run": "failure", "publish": "success"}, done.log
+    (body,) = github.api.own
+    assert body.startswith(f"## ❌ No result for `{sha[:7]}`")
+    assert "dvc.yaml" in body
+    assert "actions/runs/1" in body
+    assert f"No result for `{sha[:7]}`" in done.summary["run"]
+
+
+def test_a_lock_that_is_out_of_date_is_said_too(github: GitHub) -> None:
+    text = github.project.read("pyproject.toml")
+    write(
+        github.project,
+        {"pyproject.toml": text.replace('"scikit-learn', '"six",\n    "scikit-learn')},
+    )
+    sha = commit(github.project, "Add a package without its lock")
+    done = github.pull_request()
+    assert done.jobs == {"run": "failure", "publish": "success"}, done.log
+    (body,) = github.api.own
+    assert body.startswith(f"## ❌ No result for `{sha[:7]}`")
+    assert "its packages could not be installed" in body
+    assert "the run ended at `install`" in done.summary["run"]
+
+
+def test_a_run_knows_earlier_results_and_no_token(github: GitHub) -> None:
+    """A stage looks at all that it can see of the other processes of its user."""
+    first = change(github)
+    github.push()
+    nosy = """
+        import subprocess, glob
+        print("refs:", subprocess.check_output(["git", "for-each-ref", "refs/exps"], text=True))
+        for path in glob.glob("/proc/[0-9]*/environ"):
+            try:
+                print("environ:", open(path, "rb").read().replace(b"\\0", b" "))
+            except OSError:
+                pass
+        """
+    write(github.project, {"nosy.py": nosy})
+    write(
+        github.project, {"tiny.py": github.project.read("nosy.py") + github.project.read("tiny.py")}
+    )
+    commit(github.project, "Look around")
+    done = github.pull_request()
+    assert f"refs/exps/{first[:2]}/{first[2:]}/ci-{first[:7]}" in done.log
+    seen = [line for line in done.log.splitlines() if "environ:" in line and "GITHUB_SHA" in line]
+    assert seen  # the control: that of the run itself
+    assert not any("ghs_token" in line for line in seen)
+
+
+def test_a_fork_gets_no_machine_of_ours(github: GitHub, render) -> None:
+    """There is a hosted machine only, so a job for another one is not run."""
+    write(github.project, {WORKFLOW: render(runner="self-hosted").read(WORKFLOW)})
+    change(github)
+    assert github.pull_request(fork=True).jobs == {"run": "success"}
+    assert github.pull_request(fork=True, variables={"RUN_FORKS": "true"}).jobs == {}
+    assert "run" not in github.pull_request().jobs
+
+
+@pytest.mark.parametrize(
+    ("private", "variables", "used"),
+    [(True, {}, True), (False, {}, False), (False, {"CACHE_DATA": "true"}, True)],
+)
+def test_data_are_cached_where_nobody_else_can_read_them(
+    github: GitHub, private: bool, variables: dict[str, str], used: bool
+) -> None:
+    write(github.project, {"NOTES.md": "Nothing to see.\n"})
+    commit(github.project, "Write a note")
+    done = github.pull_request(private=private, variables=variables)
+    assert_green(done)
+    assert ("the cache is asked" in done.log) == used
+
+
+def test_a_repositorys_variable_can_be_emptied_for_one_run(github: GitHub) -> None:
+    change(github)
+    github.project.git("push", "--quiet", "origin", "HEAD:refs/heads/main")
+    done = github.dispatch(
+        {"only_these": "true"}, variables={"REPRO_TARGETS": "-", "TAG_PREFIX": "v-"}
+    )
+    assert done.jobs == GREEN, done.log
+    assert "Running stage 'train'" in done.log
+    assert github.head("refs/tags") == ""

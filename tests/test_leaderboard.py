@@ -1,11 +1,13 @@
 """`ci leaderboard`: everything that was tried, best first, from Git's own objects."""
 
 import csv
+import hashlib
 import io
 import json
 import math
 import re
 import shutil
+import sys
 import time
 from typing import Any
 
@@ -148,7 +150,7 @@ def test_numbers_of_older_code_or_parameters_do_not_count(project: Project) -> N
     assert rows["turned",] == rows["coded",] == {}
     assert rows["main", "written"]["accuracy"] == 0.5 / 0.9
     said = project.script("leaderboard").stdout
-    assert "2 changed since the last run, so the metrics in Git are not theirs." in said
+    assert "2 changed after their last run: their metrics are still to come." in said
     assert "`turned` was changed since it was last run" in report(project, baseline="turned")
     assert "was changed since" not in report(project, baseline="main")
 
@@ -191,6 +193,13 @@ def test_every_form_has_the_same_rows(project: Project) -> None:
     records = csv.DictReader(io.StringIO(project.script("leaderboard", "--csv").stdout))
     assert [[record["names"]] for record in records] == expected
     markdown = project.script("leaderboard", "--md").stdout
+    assert project.script("leaderboard", "--md", "board.md").stdout == "Wrote board.md\n"
+    assert (project.root / "board.md").read_text(encoding="utf-8") == markdown
+    done = project.script("leaderboard", "--csv", "no/such/board.csv")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "no/such/board.csv cannot be written" in done.stderr
+    piped = project.run("sh", "-c", f"{sys.executable} ci leaderboard --csv | true")
+    assert piped.stderr == ""
     (rows,) = tables(f"# Board\n\n{markdown}").values()
     assert [[row[1]] for row in rows] == expected
     page = project.script("leaderboard", "--html").stdout
@@ -208,14 +217,11 @@ def test_every_form_has_the_same_rows(project: Project) -> None:
 
 @pytest.mark.slow
 def test_the_files_are_those_that_dvc_yaml_names(project: Project) -> None:
-    """Metrics and parameters of stages and of the top level, in folders, in YAML, JSON and TOML."""
+    """Metrics and parameters of the top level, in folders, in YAML, JSON and TOML."""
+    project.git("rm", "--quiet", "dvc.lock")
     project.write(
         "dvc.yaml",
-        "metrics: [top.json]\nparams: [extra.toml]\n"
-        "stages:\n"
-        "  each:\n    foreach: [1]\n    do:\n      wdir: sub\n      cmd: echo ${item}\n"
-        "      params: [rate, more.yaml: [size]]\n"
-        "      metrics: [scores.yaml: {cache: false}, 'x-${item}.json']\n",
+        "metrics: [top.json, sub/scores.yaml]\nparams: [extra.toml, sub/more.yaml]\n",
     )
     project.write("top.json", {"accuracy": 0.5})
     project.write("extra.toml", 'kind = "a"\n')
@@ -314,10 +320,13 @@ def test_five_hundred_experiments(project: Project) -> None:
         score = (number * 7919 % 500) / 500
         train = {"rate": number, "layers": [1, 2]}
         lock["stages"]["train"]["params"]["params.yaml"]["train"] = train
+        metrics = json.dumps({"accuracy": score, "cv": {"mean": score, "std": 0.1}})
+        (made,) = lock["stages"]["evaluate"]["outs"]
+        made["md5"] = hashlib.md5(metrics.encode(), usedforsecurity=False).hexdigest()
         files = {
             "dvc.lock": yaml.safe_dump(lock),
             "params.yaml": yaml.safe_dump(params | {"train": train}),
-            "metrics.json": json.dumps({"accuracy": score, "cv": {"mean": score, "std": 0.1}}),
+            "metrics.json": metrics,
         }
         ref = f"refs/exps/{main[:2]}/{main[2:]}/exp-{number:03}"
         stream += [

@@ -209,10 +209,24 @@ def test_nothing_leaves_the_machine(project: Project) -> None:
 @pytest.mark.slow
 def test_what_is_compared(project: Project) -> None:
     """The default branch of origin; warned about: no baseline, the same commit, one further on."""
-    text = report(project, baseline="")
-    head = project.git("rev-parse", "HEAD")
+    before, head = project.git("rev-list", "--reverse", "HEAD").split()
+    # On the default branch: the commit before, or what changes that are not committed were made to.
+    assert f"`{head[:7]}` (`main`) compared with `{before[:7]}` (`HEAD~1`)" in report(project)
+    assert project.report.startswith("## 🆕 `accuracy`")
+    params = (project.root / "params.yaml").read_text()
+    project.set_rate(0.75)
+    assert f"compared with `{head[:7]}` (`HEAD`)" in report(project)
+    assert "⚠️" not in project.report
+    project.write("params.yaml", params)
+    event = project.root.parent / "event.json"
+    event.write_text(json.dumps({"before": before, "repository": {"default_branch": "main"}}))
+    assert f"compared with `{before[:7]}`" in report(project, CI="1", GITHUB_EVENT_PATH=str(event))
+    text = report(project, baseline="main")
     assert f"`{head[:7]}` (`main`) compared with `{head[:7]}` (`main`)" in text
     assert "The baseline `main` is this very commit; compare with an earlier one by" in text
+    project.git("branch", "00")
+    assert "compared with" in report(project, baseline="00")
+    assert "(`00`)" in project.report
 
     project.git("branch", "side")
     project.git("branch", "--move", "trunk")  # no main, no origin: as in a first push
@@ -231,6 +245,8 @@ def test_what_is_compared(project: Project) -> None:
     assert f"`{sha[:7]}` (`detached HEAD`)" in report(clone)
     assert f"`{sha[:7]}` (`feature/x`)" in report(clone, GITHUB_HEAD_REF="feature/x")
     assert f"compared with `{head[:7]}` (`origin/side`)" in report(clone, baseline="side")
+    # The branch that a pull request goes to comes before origin's default.
+    assert "(`origin/side`)" in report(clone, GITHUB_BASE_REF="side")
 
     project.commit("Go on")
     clone.git("fetch", "--quiet")

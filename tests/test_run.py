@@ -113,11 +113,13 @@ def test_a_failed_stage_is_named_with_the_end_of_its_log(laptop: Project) -> Non
     laptop.write(
         "train.py",
         "import os\nfor n in range(25_000): print('line', n)\n"
-        "print('key is', os.environ['AWS_SECRET_ACCESS_KEY'])\n"
+        "print('key is', os.environ['AWS_SECRET_ACCESS_KEY'])  # which `stage_env` allows\n"
+        "print('id is', os.environ.get('AWS_ACCESS_KEY_ID'))\n"
         "print('tokens:', os.environ.get('REPO_TOKEN'), os.environ.get('repo_token'))\n"
         "raise SystemExit('no `convergence`')\n",
     )
-    done = laptop.script("run", REPO_TOKEN="test-token", repo_token="test-token")
+    tokens = {"REPO_TOKEN": "test-token", "repo_token": "test-token"}
+    done = laptop.script("run", "--stage-env", "AWS_SECRET_ACCESS_KEY", **tokens)
     assert done.returncode == 3, done.stdout + done.stderr
     assert "$ dvc push --run-cache" in done.stdout
     assert laptop.report.startswith("## ❌ Stage `train` failed")
@@ -126,6 +128,7 @@ def test_a_failed_stage_is_named_with_the_end_of_its_log(laptop: Project) -> Non
     assert "line 24999" in laptop.report
     assert "line 12\n" not in laptop.report
     assert "key is ***" in laptop.report
+    assert "id is None" in laptop.report
     assert "tokens: None None" in laptop.report
     assert "test-secret" not in laptop.report
 

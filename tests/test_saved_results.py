@@ -68,6 +68,17 @@ def test_a_verdict_does_not_make_results_worse(
     assert repository.api.own
 
 
+@pytest.mark.parametrize(("outcome", "kept"), [("success", True), ("failure", False)])
+def test_a_ci_file_of_version_0_1_0_is_understood(
+    repository: Repository, outcome: str, kept: bool
+) -> None:
+    """Its run leaves no `outcome.txt`; the script is that of main, which may be newer."""
+    repository.publish({"report.md": "## Better\n"} | NEW, outcome=outcome)
+    assert (repository.experiment() != "") == kept
+    (body,) = repository.api.own
+    assert body.startswith("## Better")
+
+
 def test_where_experiments_are_refused_there_is_a_branch(repository: Repository) -> None:
     repository.refuse("refs/exps/*")
     repository.publish(REPORT | NEW)

@@ -190,7 +190,7 @@ def test_an_update_brings_the_new_and_keeps_the_own(
     for name in ("train.py", "params.yaml", "dvc.yaml", "README.md", "src/prepare_data.py"):
         append(files / name, "# from the template")
     (files / "src" / "of_the_template.py").write_text("")
-    replace(files / "pyproject.toml", '  "tabulate', '  "packaging>=24",\n  "tabulate')
+    replace(files / "pyproject.toml", '  "pytest', '  "packaging>=24",\n  "pytest')
     answers = json.loads((template / "cookiecutter.json").read_text(encoding="utf-8"))
     answers["_remotes"]["local"]["title"] = "a renamed remote"
     (template / "cookiecutter.json").write_text(json.dumps(answers), encoding="utf-8")

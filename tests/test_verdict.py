@@ -135,12 +135,20 @@ def test_scores_on_another_target_are_not_compared(project: Project) -> None:
 @pytest.mark.slow
 def test_without_a_number_there_is_no_verdict(project: Project) -> None:
     set_rules(project)
-    assert judged(project, {"accuracy": 0.5}, {"accuracy": math.nan})[0].startswith(
-        "## ❔ No verdict: `accuracy` is no number"
-    )
-    assert judged(project, {"f1": 0.5}, {"f1": 0.6})[0] == (
-        "## ❔ No verdict: no metrics file has `accuracy` (`report.primary_metric`)"
-    )
+    for number, words in (math.nan, "no number"), (math.inf, "not finite"), (10**400, "not finite"):
+        headline, code = judged(project, {"accuracy": 0.5}, {"accuracy": number})
+        assert headline.startswith(f"## ❌ No verdict: `accuracy` is {words}")
+        assert code == 6
+    renamed = "## ❌ No verdict: no metrics file has `accuracy` (`report.primary_metric`)"
+    assert judged(project, {"f1": 0.5}, {"f1": 0.6}) == (renamed, 6)
+    project.measure("{broken")
+    done = project.script("report", "--baseline", "HEAD")
+    assert done.returncode == 6
+    assert "`metrics.json` at `this checkout` cannot be read" in project.report
+    # Without a limit nothing was promised.
+    set_rules(project, max_regression=None)
+    assert judged(project, {"f1": 0.5}, {"f1": 0.6}) == (renamed.replace("❌", "❔"), 0)
+    set_rules(project)
     assert judged(project, {"f1": 0.5}, {"accuracy": 0.6})[0] == (
         "## 🆕 `accuracy` 0.6 (first results)"
     )
@@ -251,3 +259,67 @@ def test_each_task_has_rules_for_a_metric_that_it_measures(render, task: str) ->
     assert set(rules) == set(RULES)
     assert f'"{rules["primary_metric"]}"' in project.read("train.py")
     assert f'"{rules["primary_metric"]}":' in project.read("src/evaluate.py")
+
+
+@pytest.mark.slow
+def test_another_metric_does_not_hide_a_loss(project: Project) -> None:
+    """A branch that changes `primary_metric` is judged by the baseline's too."""
+    set_rules(project)
+    project.measure({"accuracy": 0.8, "f1": 0.5})
+    project.commit("Before")
+    set_rules(project, primary_metric="f1")
+    headline, code = judged(project, {"accuracy": 0.8, "f1": 0.5}, {"accuracy": 0.5, "f1": 0.9})
+    assert (headline.startswith("## 🟢 Better: `f1`"), code) == (True, 0)
+    done = project.script("report", "--baseline", "HEAD~2")
+    assert done.returncode == 6
+    headline = project.report.partition("\n")[0]
+    assert headline.startswith("## ❌ Worse than allowed: `accuracy` 0.8 → 0.5")
+    assert "by `accuracy`, the `report.primary_metric` of `HEAD~2`" in headline
+
+
+def save_as_ci(project: Project, sha: str, results: str) -> None:
+    """Save the results of a commit as the experiment of CI's run of another, by plumbing."""
+    project.git("update-ref", f"refs/exps/{sha[:2]}/{sha[2:]}/ci-{sha[:7]}", results)
+
+
+@pytest.mark.slow
+def test_a_baseline_waits_for_its_results(project: Project) -> None:
+    """main was merged without them: no older verdict; with CI's, wherever they are, a true one."""
+    set_rules(project)
+    params = json.loads((project.root / "params.yaml").read_text())
+    project.commit("Rules")
+    project.git("switch", "--quiet", "-c", "idea")
+    project.write("params.yaml", params | {"train": {"rate": 0.9}})
+    ran = project.commit("Better, left to CI")
+    project.dvc("repro", "--quiet")
+    results = project.commit("What CI made of it")
+    project.git("switch", "--quiet", "main")
+    project.git("merge", "--quiet", "--squash", ran)
+    merged = project.commit("Squash")
+    project.git("switch", "--quiet", "-c", "back", "main")
+    project.write("params.yaml", params)
+    project.commit("Take it back; the lock is that of before, so its results are its own")
+    project.git("branch", "--quiet", "-D", "idea")
+
+    waiting = "## ❔ No verdict: the results of `main` are not there yet"
+    done = project.script("report", "--baseline", "main")
+    assert (done.returncode, project.report.startswith(waiting)) == (0, True)
+    done = project.script("report", CI="true", GITHUB_REPOSITORY="org/x", GITHUB_BASE_REF="main")
+    assert (done.returncode, project.report.startswith(waiting)) == (8, True)
+    assert f"https://github.com/org/x/commit/{merged}/checks" in project.report
+
+    for sha in ran, merged:  # of the same content, then of the commit itself
+        save_as_ci(project, sha, results)
+        done = project.script("report", "--baseline", "main", CI="true")
+        assert done.returncode == 6
+        assert project.report.startswith("## ❌ Worse than allowed: `accuracy` 1 → 0.5556")
+        assert "was changed since" not in project.report
+        project.git("update-ref", "-d", f"refs/exps/{sha[:2]}/{sha[2:]}/ci-{sha[:7]}")
+    save_as_ci(project, merged, results)
+    rows = json.loads(project.script("leaderboard", "--json").stdout)
+    scores = {name: row["metrics"]["accuracy"] for row in rows for name in row["names"]}
+    assert scores["main"] == 1
+    # Forged results, of other parameters, are nobody's.
+    project.git("update-ref", "-d", f"refs/exps/{merged[:2]}/{merged[2:]}/ci-{merged[:7]}")
+    save_as_ci(project, merged, project.git("rev-parse", "back"))
+    assert project.script("report", "--baseline", "main", CI="true").returncode == 8

@@ -1,87 +1,81 @@
-"""Train the model that params.yaml names; write it and its cross-validation scores to models/."""
+"""Train the model that params.yaml names, and write it with what it knows to models/."""
 
+import hashlib
 import json
 import sys
-from pathlib import Path
+from importlib.metadata import version
+from typing import Any
 
 import joblib
 import numpy as np
-from ruamel.yaml import YAML, YAMLError
-from sklearn import base, ensemble, linear_model, metrics, model_selection, neighbors
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
+import pandas as pd
+from sklearn import base, metrics
+from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-# To add a model, add a line here and a block of the same name to `train` in params.yaml.
-{%- if cookiecutter.task == 'classification' %}
-MODELS = {
-    "logistic_regression": make_pipeline(StandardScaler(), linear_model.LogisticRegression()),
-    "knn": make_pipeline(StandardScaler(), neighbors.KNeighborsClassifier()),
-    "random_forest": make_pipeline(ensemble.RandomForestClassifier()),
-    "gradient_boosting": make_pipeline(ensemble.HistGradientBoostingClassifier()),
-}
-SPLITTER, METRIC = model_selection.StratifiedKFold, "accuracy"
-{%- else %}
-MODELS = {
-    "ridge": make_pipeline(StandardScaler(), linear_model.Ridge()),
-    "knn": make_pipeline(StandardScaler(), neighbors.KNeighborsRegressor()),
-    "random_forest": make_pipeline(ensemble.RandomForestRegressor()),
-    "gradient_boosting": make_pipeline(ensemble.HistGradientBoostingRegressor()),
-}
-SPLITTER, METRIC = model_selection.KFold, "r2"
-{%- endif %}
+sys.path.append("src")
+from models import MODELS, build_model, features, is_loadable
+from project import MODEL, TRAIN, Prepare, Train, one_line, read_params, require
+from split import folds
+from tables import kind_of
+
+METRIC = "{{ 'accuracy' if cookiecutter.task == 'classification' else 'r2' }}"  # of the folds
 
 
-def check(params: dict, rows: int) -> None:
-    """Exit with one sentence where the block `train` of params.yaml is not as it must be."""
-    known = ["model", "folds", "seed", "threads", *MODELS]
-    if wrong := set(known) ^ set(params):
-        sys.exit(f"params.yaml: train takes the keys {known}; unknown or missing: {sorted(wrong)}.")
-    if params["model"] not in MODELS:
-        sys.exit(f"params.yaml: train.model must be one of {[*MODELS]}, not {params['model']!r}.")
-    for key, least, most in ("folds", 2, rows // 2), ("seed", 0, 2**32 - 1), ("threads", 1, 1024):
-        if type(params[key]) is not int or not least <= params[key] <= most:
-            sys.exit(f"params.yaml: train.{key} must be a whole number from {least} to {most}.")
-
-
-def build_model(name: str, settings: dict, seed: int) -> Pipeline:
-    """Return the untrained model; ValueError where it has no such setting."""
-    model = base.clone(MODELS[name])
-    defaults = {"random_state": seed} if "random_state" in model[-1].get_params() else {}
-    model[-1].set_params(**{**defaults, **settings})
-    return model
-
-
-def cross_validate(model: Pipeline, X: np.ndarray, y: np.ndarray, folds: int, seed: int) -> dict:
-    """Return the score on each fold by a clone trained on the others, their mean and spread."""
-    splits = SPLITTER(folds, shuffle=True, random_state=seed).split(X, y)
+def cross_validate(model: Pipeline, X: pd.DataFrame, y: np.ndarray, parts: list) -> dict[str, Any]:
+    """Return the score on each fold by a clone trained on its other rows, their mean and spread."""
     score, scores = metrics.get_scorer(METRIC), []
-    for rest, fold in tqdm(splits, desc="cross-validation", total=folds, disable=None):
-        scores.append(round(score(base.clone(model).fit(X[rest], y[rest]), X[fold], y[fold]), 6))
-    mean, std = (round(float(value), 6) for value in (np.mean(scores), np.std(scores, ddof=1)))
-    return {"metric": METRIC, "mean": mean, "std": std, "folds": folds, "scores": scores}
+    for rest, fold in tqdm(parts, desc="cross-validation", disable=None):
+        trained = base.clone(model).fit(X[rest], y[rest])
+        scores.append(round(float(score(trained, X[fold], y[fold])), 6))
+    mean, std = round(float(np.mean(scores)), 6), round(float(np.std(scores, ddof=1)), 6)
+    return {"metric": METRIC, "mean": mean, "std": std, "folds": len(scores), "scores": scores}
 
 
 def main() -> None:
-    if not Path("data/raw/y_train.npy").exists():
-        sys.exit("data/raw is missing: run `uv run python src/prepare_data.py`.")
-    X, y = (np.load(f"data/raw/{array}_train.npy") for array in "Xy")
+    require(TRAIN)
+    data, params, table = read_params(Prepare), read_params(Train), pd.read_parquet(TRAIN)
+    name, y = params.model, np.array(table[data.target].tolist())
+    columns = table.columns.drop([data.target, *([data.group] if data.group else [])])
+    kinds = {column: kind_of(table[column]) for column in columns}
+    X = features(table, kinds)
+    parts = [rows for rows in folds(table, data, params) if len(np.unique(y[rows[0]])) > 1]
+    if len(parts) < 2 or params.folds > len(y) / 2:
+        sys.exit(f"params.yaml: train.folds: {params.folds} are too many for {len(y)} rows.")
+    if name not in MODELS:
+        sys.exit(f"params.yaml: train.model must be one of {[*MODELS]}, not {name!r}.")
+    step = f"params.yaml: train.{name}"
     try:
-        params = (YAML(typ="safe").load(Path("params.yaml")) or {}).get("train", {})
-    except (OSError, YAMLError, AttributeError) as error:
-        sys.exit(f"params.yaml: {' '.join(str(error).split())}")
-    check(params if isinstance(params, dict) else {}, rows=len(y))
-    name, threads = params["model"], params["threads"]
-    try:
-        with threadpool_limits(threads), joblib.parallel_config(n_jobs=threads):
-            model = build_model(name, params[name] or {}, params["seed"])
-            scores = cross_validate(model, X, y, params["folds"], params["seed"])
+        settings = dict(getattr(params, name, None) or {})
+        model = build_model(name, settings, kinds, params.seed, params.text)
+        if not is_loadable(model):
+            sys.exit("train.py: move the model's own classes and functions to src/models.py.")
+        with threadpool_limits(params.threads), joblib.parallel_config(n_jobs=params.threads):
+            step = f"{name} cannot learn from {TRAIN.as_posix()}"
+            scores = cross_validate(model, X, y, parts)
             model.fit(X, y)
     except (TypeError, ValueError) as error:
-        sys.exit(f"params.yaml: train.{name}: {' '.join(str(error).split())}")
-    joblib.dump(model, "models/model.joblib")
-    Path("models/cv.json").write_text(json.dumps(scores, indent=2) + "\n", newline="\n")
+        if type(error).__name__ == "InvalidParameterError":
+            step = f"params.yaml: train.{name}"
+        sys.exit(f"{step}: {one_line(error)}")
+    model.info = {
+        "model": name,
+        "settings": settings,
+        "target": data.target,
+        "classes": getattr(model, "classes_", np.array([])).tolist(),
+        "columns": kinds,
+        "read": data.read,
+        "id": data.id,
+        "threads": params.threads,
+        "cv": scores,
+        "data_md5": hashlib.md5(TRAIN.read_bytes()).hexdigest(),
+        "params_md5": hashlib.md5(params.model_dump_json().encode()).hexdigest(),
+        "versions": {package: version(package) for package in ("pandas", "scikit-learn", "skrub")},
+    }
+    joblib.dump(model, MODEL)
+    text = json.dumps(model.info, indent=2, ensure_ascii=False) + "\n"
+    MODEL.with_suffix(".json").write_text(text, encoding="utf-8", newline="\n")
     print(f"{name}: {METRIC} {scores['mean']} ± {scores['std']} on {scores['folds']} folds")
 
 

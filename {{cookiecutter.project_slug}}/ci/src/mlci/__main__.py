@@ -7,6 +7,7 @@ Only the module of the command that was asked for is loaded, and it loads what i
 its arguments were read: help and refusals are there at once.
 """
 
+import os
 import sys
 from importlib import import_module
 
@@ -48,7 +49,12 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if not {"-h", "--help"} & set(rest):
             enter_root()
-        return int(command.main(rest))
+        done = int(command.main(rest))
+        sys.stdout.flush()
+        return done
+    except BrokenPipeError:  # `ci leaderboard | head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except ValueError as error:
         print(f"ci {name}: {error}", file=sys.stderr)
         return 2

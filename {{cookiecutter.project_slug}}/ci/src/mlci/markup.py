@@ -10,7 +10,7 @@ INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202
 SPECIAL = re.compile(r"[\\`*_{}\[\]<>()#+\-.!|~&@:$/%^=\"']")
 
 
-def shortened(value: str, longest: int = LONGEST) -> str:
+def shorten(value: str, longest: int = LONGEST) -> str:
     """Return the text on one line, its middle left out where it is too long."""
     line = INVISIBLE.sub(" ", value)
     if len(line) <= longest:
@@ -24,7 +24,7 @@ def text(value: str) -> str:
     A character reference alone does not stop `@name`, `#1` or `!1` (the references are resolved
     before mentions are looked for), so an invisible word joiner follows it.
     """
-    escaped = SPECIAL.sub(lambda match: f"&#{ord(match[0])};", shortened(value))
+    escaped = SPECIAL.sub(lambda match: f"&#{ord(match[0])};", shorten(value))
     return re.sub(r"&#(64|35|33|58|46|37|36);(?=\S)", r"&#\1;&#8288;", escaped)
 
 
@@ -33,7 +33,7 @@ def code(value: str) -> str:
 
     Those two end a table's cell or the code itself, and the providers differ in how to escape them.
     """
-    line = shortened(value).strip()
+    line = shorten(value).strip()
     return text(line) if not line or "|" in line or "`" in line else f"`{line}`"
 
 
@@ -50,8 +50,13 @@ def table(headers: list[str], rows: list[list[str]], right: tuple[int, ...] = ()
     return str(tabulate(rows, headers, tablefmt="pipe", colalign=align, disable_numparse=True))
 
 
-def folded(summary: str, body: str) -> str:
+def is_bitbucket() -> bool:
+    """Tell whether Bitbucket shows what is written: it draws no Mermaid and folds nothing."""
+    return bool(os.environ.get("BITBUCKET_BUILD_NUMBER"))
+
+
+def fold_away(summary: str, body: str) -> str:
     """Return a part that opens on a click; Bitbucket shows HTML as text, so there it is open."""
-    if os.environ.get("BITBUCKET_BUILD_NUMBER"):
+    if is_bitbucket():
         return f"**{summary}**\n\n{body}"
     return f"<details>\n<summary>{summary}</summary>\n\n{body}\n\n</details>"

@@ -7,10 +7,12 @@ an unknown baseline, or no repository.
 """
 
 from argparse import RawDescriptionHelpFormatter
+from pathlib import Path
 
 from mlci import settings
 
 FORMATS = ("md", "html", "json", "csv")
+PRINT = "-"  # in place of a file
 
 
 def main(arguments: list[str]) -> int:
@@ -23,12 +25,23 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--limit", type=int, default=1000, help="rows of a table; default: 1000")
     group = parser.add_mutually_exclusive_group()
     for name in FORMATS:
-        group.add_argument(f"--{name}", dest="form", action="store_const", const=name)
+        what = f"write {name.upper()}, to a file where one is named"
+        group.add_argument(f"--{name}", nargs="?", const=PRINT, metavar="FILE", help=what)
     chosen = parser.parse_args(arguments)
     from mlci.history.ranking import make
     from mlci.writing import board
     from mlci.writing.wording import BRIEF, Style
 
-    write = board.FORMATS.get(chosen.form, board.terminal)
-    print(write(make(chosen.baseline), Style(chosen.metrics_format or BRIEF, chosen.limit)))
+    form = next((name for name in FORMATS if getattr(chosen, name)), "")
+    file = getattr(chosen, form) if form else PRINT
+    write = board.FORMATS.get(form, board.terminal)
+    text = write(make(chosen.baseline), Style(chosen.metrics_format or BRIEF, chosen.limit))
+    if file == PRINT:
+        print(text)
+        return 0
+    try:
+        Path(file).write_text(f"{text}\n", encoding="utf-8")
+    except OSError as error:
+        raise ValueError(f"{file} cannot be written: {error.strerror}") from None
+    print(f"Wrote {file}")
     return 0

@@ -10,20 +10,26 @@ Data is fetched only for stages that have to run, and hashed before they run. Th
 remote reach DVC's transfers, and no command of a stage (`stage_env` lists exceptions). Without the remote (no secrets on a fork's pull
 request, a folder of another machine) the run uses what is here and what it can make again.
 
+In CI the exit code is also in `outcome.txt`, for the next job.
+
 Exit codes:
     0  done, or skipped by `[ci skip]`
     2  a malformed flag or variable, an unknown target or baseline: nothing was run
     3  a stage failed
     4  the remote failed, or lacks data that no stage can make
     5  the disk is full, or the report could not be written
-    6  the report is written, and a metric fell by more than `report.max_regression` of params.yaml
+    8  the report is written, and the baseline has no results yet to hold `report.max_regression` to
+    6  the report is written, and the primary metric fell by more than `report.max_regression` of
+       params.yaml, or is no number where that is set
     7  another run is going on in this checkout
 """
 
 import errno
+import os
 import re
 import signal
 import sys
+import traceback
 from argparse import RawDescriptionHelpFormatter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,13 +41,37 @@ if TYPE_CHECKING:
     from mlci.work.state import Session
 
 FULL = "ci run: the disk is full: make room, then run it again; it goes on from here."
+OUTCOME = Path("outcome.txt")
 SKIP = re.compile(r"\[(ci skip|skip ci)\]", re.IGNORECASE)
 
 
 def main(arguments: list[str]) -> int:
+    """Run in this checkout and return the exit code, or 0 where that was asked for."""
+    green = "--exit-zero" in arguments
+    ended = 1
+    try:
+        ended = attempt(arguments)
+    except SystemExit as end:  # a malformed flag or variable, --help, or the signal to end
+        ended = end.code if isinstance(end.code, int) else 1
+    except Exception:
+        if not green:
+            raise
+        traceback.print_exc()
+    finally:
+        if os.environ.get("CI"):
+            OUTCOME.write_text(f"{ended}\n", encoding="utf-8")
+    return 0 if green else ended
+
+
+def attempt(arguments: list[str]) -> int:
     """Run in this checkout and return the exit code."""
     parser = settings.Parser(
         "ci run", description=__doc__, formatter_class=RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--exit-zero",
+        action="store_true",
+        help="end with code 0 always, for a CI that goes on from green steps only (Bitbucket)",
     )
     chosen = settings.read(parser, [*settings.VARIABLES], arguments)
     from mlci.storage import keys, remote
@@ -63,8 +93,9 @@ def main(arguments: list[str]) -> int:
         print("ci run: no DVC project yet; 'uv run dvc init' makes it one.", file=sys.stderr)
         return 2
     if files := conflicts():
-        found = f"ci run: a merge left conflicts in {', '.join(files)}"
-        print(f"{found}: {remedy(files)}.", file=sys.stderr)
+        reason = f"a merge left conflicts in {', '.join(files)}: {remedy(files)}."
+        print(f"ci run: {reason}", file=sys.stderr)
+        report_no_result(reason)
         return 2
     LOCK.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -81,7 +112,9 @@ def main(arguments: list[str]) -> int:
         return 7
     except (ValueError, DvcException) as error:
         hint = " ('git checkout dvc.lock' restores it)" if "'dvc.lock'" in str(error) else ""
-        print(f"ci run: {settings.one_line(error)}{hint}", file=sys.stderr)
+        reason = f"{settings.one_line(error)}{hint}"
+        print(f"ci run: {reason}", file=sys.stderr)
+        report_no_result(reason)
         return 2
     except OSError as error:
         if error.errno != errno.ENOSPC:
@@ -96,6 +129,17 @@ def main(arguments: list[str]) -> int:
     if session.remote_failed:
         return 4
     return asked
+
+
+def report_no_result(reason: str) -> None:
+    """Write a report that says why there is none, over one of an older commit."""
+    from mlci.history.repository import git
+    from mlci.markup import block
+    from mlci.writing.sections import REPORT
+
+    sha = git("rev-parse", "--short=7", "HEAD") or "this checkout"
+    text = f"## ❌ No result for `{sha}`\n\nNothing was run:\n\n{block(reason)}\n"
+    REPORT.write_text(text, encoding="utf-8")
 
 
 def write_report(chosen: settings.Settings, terms: "Terms", session: "Session") -> int:
@@ -113,4 +157,4 @@ def write_report(chosen: settings.Settings, terms: "Terms", session: "Session") 
         return 5
     print(f"Wrote {sections.REPORT}, {sections.PAGE} and {sections.PICTURES}/", flush=True)
     print(verdict.headline.replace("`", ""), flush=True)
-    return 6 if verdict.regressed else 0
+    return verdict.exit_code

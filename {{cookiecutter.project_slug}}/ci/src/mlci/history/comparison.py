@@ -11,6 +11,7 @@ from typing import Any
 
 from dvc.repo import Repo
 
+from mlci.history.baseline import Baseline
 from mlci.history.metadata import Output
 from mlci.history.notices import (
     Behind,
@@ -22,7 +23,8 @@ from mlci.history.notices import (
     SameCommit,
     Shallow,
 )
-from mlci.history.repository import Baseline, branch, commit, git, is_shallow
+from mlci.history.repository import branch, commit, git, is_shallow
+from mlci.history.results import find_results, had_results
 from mlci.history.revision import CHECKOUT, Reader, Revision
 from mlci.history.terms import Terms
 from mlci.history.values import ABSENT, Value, same_target, target
@@ -51,6 +53,7 @@ class Comparison:
     files: list[FileChange]
     unlisted: list[str]  # changed folders whose files are not known here
     results: list[str]  # dvc.lock, metrics and plots that differ from the head commit
+    awaits_results: bool  # the baseline had results once and has none of its own content
     tags: list[str]  # the latest tags of runs, which the leaderboard always shows
     notices: list[Notice]
 
@@ -160,7 +163,7 @@ def notice_baseline(baseline: Baseline, head: str, results: list[str]) -> list[N
     if not baseline.sha:
         return [Shallow("the default branch") if is_shallow() else NoBaseline()]
     if baseline.sha == head:
-        return [SameCommit(baseline.name, bool(results))]
+        return [] if baseline.name == "HEAD" else [SameCommit(baseline.name, bool(results))]
     behind = git("rev-list", "--count", f"{head}..{baseline.sha}")
     if behind not in ("", "0") and not is_shallow():
         return [Behind(baseline.name, int(behind))]
@@ -170,7 +173,7 @@ def notice_baseline(baseline: Baseline, head: str, results: list[str]) -> list[N
 def read_sides(reader: Reader, terms: Terms) -> tuple[Revision | None, Revision]:
     """Read the baseline and the checkout, of both only the metrics files that were asked for."""
     baseline = terms.baseline
-    old = reader.read(baseline.name, baseline.sha) if baseline.sha else None
+    old = find_results(reader, baseline.name, baseline.sha) if baseline.sha else None
     head = replace(reader.read(CHECKOUT, ""), name=branch(), sha=commit("HEAD"))
     if not terms.metrics_files:
         return old, head
@@ -198,12 +201,13 @@ def compare(reader: Reader, terms: Terms, tag_prefix: str) -> Comparison:
     results = changed_results()
     old, head = read_sides(reader, terms)
     notices: list[Notice] = [*notice_baseline(terms.baseline, head.sha, results)]
-    before = old.metrics if old else {}
+    before = old.own_metrics if old else {}
+    awaits_results = bool(old and not old.is_current and had_results(old.sha))
     if old and not same_target(old.params, head.params):
         before = {}
         notices.append(OtherTarget(old.name, str(target(old.params)), str(target(head.params))))
     notices += [*head.problems, *(old.problems if old else ())]
-    if old and not old.is_current:
+    if old and awaits_results:
         notices.append(NotRun(old.name, old.freshness))
     data = compare_outputs(old.outputs, head.outputs) if old else []
     files, unlisted = compare_data(data)
@@ -217,6 +221,7 @@ def compare(reader: Reader, terms: Terms, tag_prefix: str) -> Comparison:
         files=files,
         unlisted=unlisted,
         results=results,
+        awaits_results=awaits_results,
         tags=find_tags(tag_prefix) if head.sha else [],
         notices=notices,
     )

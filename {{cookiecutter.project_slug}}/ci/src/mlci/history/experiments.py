@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from mlci.history.repository import git
+from mlci.history.results import ci_results
 from mlci.history.revision import Reader, Revision
 from mlci.history.values import Values
 
@@ -86,12 +87,21 @@ def collect(reader: Reader) -> list[Experiment]:
     found = []
     for tip in tips():
         if tip.sha not in by_commit:
-            by_commit[tip.sha] = reader.read(tip.name, tip.sha)
+            by_commit[tip.sha] = read_tip(reader, tip)
         revision = by_commit[tip.sha]
         found.append(
             Experiment((tip.name,), tip.kind, tip.sha, tip.author, tip.date, tip.age, revision)
         )
     return found
+
+
+def read_tip(reader: Reader, tip: Tip) -> Revision:
+    """Read a commit with its own results, or with those that CI made of it."""
+    own = reader.read(tip.name, tip.sha)
+    if own.is_current:
+        return own
+    found = (reader.read(tip.name, tip.sha, made) for made in ci_results(tip.sha))
+    return next((one for one in found if one.is_current), own)
 
 
 def fold(experiments: list[Experiment]) -> list[Experiment]:

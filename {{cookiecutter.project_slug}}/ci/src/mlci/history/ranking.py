@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from mlci.history.baseline import find_baseline
 from mlci.history.comparison import Comparison, compare_values
 from mlci.history.experiments import Experiment, collect, fold
-from mlci.history.repository import find_baseline
 from mlci.history.revision import CHECKOUT, Reader
 from mlci.history.rules import Rules, lookup, noise, primary, read_rules
 from mlci.history.values import Values, is_nan, is_number, same_target

@@ -45,6 +45,7 @@ class Revision:
     freshness: Freshness
     problems: tuple[Problem, ...]
     metrics_files: tuple[str, ...]  # all that are declared
+    results: str = ""  # the commit that holds its results, where that is another
 
     @property
     def is_current(self) -> bool:
@@ -72,13 +73,14 @@ class Reader:
         """The folder of DVC's cache."""
         return cache_folder()
 
-    def read(self, name: str, sha: str) -> Revision:
-        """Read a commit; with an empty sha the checkout."""
+    def read(self, name: str, sha: str, results: str = "") -> Revision:
+        """Read a commit, with an empty sha the checkout; its results may be another commit's."""
         files = self.objects.files(sha)
+        home = self.objects.files(results) if results else files
         declared = read_pipelines(files)
-        locks = read_locks(files, declared)
+        locks = read_locks(home, declared)
         problems = [Problem(path, name, reason) for path, reason in declared.broken.items()]
-        metrics, bad = self.read_metrics(name, files, declared, locks)
+        metrics, bad = self.read_metrics(name, home, declared, locks)
         return Revision(
             name=name,
             sha=sha,
@@ -87,9 +89,10 @@ class Reader:
             outputs=self.read_outputs(declared, locks),
             inputs=read_inputs(declared, locks),
             commands={f"{one.file}:{one.name}": str(one.cmd) for one in declared.stages},
-            freshness=judge(files, declared, files, locks),
+            freshness=judge(files, declared, home, locks),
             problems=(*problems, *bad),
             metrics_files=tuple(metrics_files(files, declared)),
+            results=results,
         )
 
     def lock_matches(self, results: str, code: str) -> bool:

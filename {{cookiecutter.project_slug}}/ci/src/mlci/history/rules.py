@@ -22,7 +22,7 @@ from typing import Any
 from dvc.exceptions import DvcException
 from dvc.utils.serialize import load_yaml
 
-from mlci.history.values import ABSENT, direction, is_finite, is_number
+from mlci.history.values import ABSENT, Values, direction, is_finite, is_number
 
 DIRECTIONS = {"maximize": 1, "minimize": -1}
 
@@ -49,6 +49,25 @@ def read_rules(path: Path = Path("params.yaml")) -> Rules:
     except (OSError, ValueError, DvcException):
         return Rules()  # DVC says what is wrong with the file
     block = params.get("report") if isinstance(params, dict) else None
+    return make_rules(block, str(path))
+
+
+def rules_at(params: Values) -> Rules:
+    """Return the rules that a revision had; those that cannot be say nothing."""
+    values = params.get("params.yaml", {})
+    block = {key: values[f"report.{key}"] for key in KEYS if f"report.{key}" in values}
+    try:
+        return make_rules(block or None, "params.yaml")
+    except ValueError:
+        return Rules()
+
+
+def make_rules(block: Any, path: str) -> Rules:
+    """Check the block `report`.
+
+    Raises:
+        ValueError: a value that cannot be, in one sentence.
+    """
     if block is None:
         return Rules()
     if not isinstance(block, dict) or set(block) - set(KEYS) or not block.get("primary_metric"):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mlci.history.repository import Baseline, find_baseline
+from mlci.history.baseline import Baseline, find_baseline
 from mlci.history.revision import Reader
 from mlci.history.rules import Rules, read_rules
 

@@ -16,8 +16,11 @@ def publisher() -> Any:
 def fetch(run: str) -> dict[str, bytes]:
     """Return the results of a run by their paths in the project.
 
+    Args:
+        run: The number of a GitHub run, the branch of a GitLab pipeline, a zip file or a folder.
+
     Raises:
-        ValueError: the artifact cannot be fetched or read, in one sentence.
+        ValueError: the artifact cannot be fetched or read, or holds no results, in one sentence.
     """
     publish = publisher()
     try:
@@ -28,7 +31,11 @@ def fetch(run: str) -> dict[str, bytes]:
                 publish.command("glab", "job", "artifact", run, "run", "--path", folder)
             else:
                 publish.command("gh", "run", "download", run, "--name", "results", "--dir", folder)
-            files = publish.read_results(Path(folder))
+            results: dict[str, bytes] = publish.read_results(Path(folder))[0]
     except publish.Refused as why:
         raise ValueError(f"The results of {run} could not be fetched: {why}") from None
-    return {name: data for name, data in files.items() if name != publish.REPORT}
+    if not results:
+        raise ValueError(
+            f"{run} holds no results: it should have a dvc.lock, a metrics.json or plots/."
+        )
+    return results

@@ -83,7 +83,7 @@ def mend_locks() -> None:
             continue
         kept = KEPT / path
         committed = git("show", f"HEAD:./{path.as_posix()}")
-        if kept.exists():
+        if kept.exists() and is_whole(kept):
             kept.replace(path)  # takes no room on a full disk
         elif committed:
             path.write_text(committed + "\n", encoding="utf-8")

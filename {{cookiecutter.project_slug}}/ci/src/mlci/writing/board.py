@@ -16,9 +16,9 @@ from mlci.history.rules import lookup, spread
 from mlci.history.values import is_number, target
 from mlci.markup import code, table
 from mlci.writing import page
-from mlci.writing.headline import validated
+from mlci.writing.headline import write_folds
 from mlci.writing.remarks import hint_at_shallow
-from mlci.writing.wording import EXACT, Style, shown
+from mlci.writing.wording import EXACT, Style, write_value
 
 MOST_METRICS = 4  # columns in a table to read; JSON and CSV have all
 MOST_NAMES = 3
@@ -52,10 +52,10 @@ def cells(
     for rank, one in enumerate(board.experiments, start=1):
         if rank > style.rows and not set(board.pinned) & set(one.names):
             continue
-        values = [plain(shown(lookup(one.metrics, name), style), quote) for name in metrics]
-        validation = [validated(one.metrics, board.rules.metric, style)] if has_cv else []
+        values = [plain(write_value(lookup(one.metrics, name), style), quote) for name in metrics]
+        validation = [write_folds(one.metrics, board.rules.metric, style)] if has_cv else []
         changed = [
-            quote(f"{name}={plain(shown(value, exact), str)}")
+            quote(f"{name}={plain(write_value(value, exact), str)}")
             for name, value in board.changed(one).items()
         ]
         first = sorted(one.names, key=lambda name: name not in board.pinned)
@@ -95,7 +95,7 @@ def legend(board: Board) -> str:
     stale = sum(not one.revision.is_current for one in board.experiments)
     if stale:
         sentences.append(
-            f"{stale:,} changed since the last run, so the metrics in Git are not theirs."
+            f"{stale:,} changed after their last run: their metrics are still to come."
         )
     current = [one for one in board.experiments if one.revision.is_current]
     without = sum(not one.metrics for one in current)

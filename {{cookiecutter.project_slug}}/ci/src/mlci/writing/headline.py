@@ -1,15 +1,16 @@
 """Better or worse? What a reviewer reads first."""
 
 import math
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mlci.history.comparison import Comparison
-from mlci.history.rules import Rules, lookup, noise, primary, spread
-from mlci.history.values import ABSENT, Value, is_better, is_nan, is_number
-from mlci.markup import code, table
-from mlci.writing.remarks import join, not_run
-from mlci.writing.wording import Style, shown, signed
+from mlci.history.rules import Rules, lookup, noise, primary, rules_at, spread
+from mlci.history.values import ABSENT, Value, is_better, is_finite, is_nan, is_number, same_target
+from mlci.markup import code, shorten, table
+from mlci.writing.remarks import join, link_to_run, not_run
+from mlci.writing.wording import Style, write_difference, write_value
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Verdict:
 
     headline: str  # Markdown
     details: str  # Markdown
-    regressed: bool = False  # by more than `report.max_regression`
+    exit_code: int = 0  # 6: too large a loss or no number, 8: nothing to compare with yet
 
 
 def causes(comparison: Comparison) -> list[str]:
@@ -37,29 +38,53 @@ def differ(old: dict[str, str], new: dict[str, str]) -> list[str]:
 
 
 def judge(comparison: Comparison, rules: Rules, style: Style) -> Verdict:
-    """Compare the primary metric with the baseline's, where both are what they seem."""
+    """Judge by the rules of this checkout, and where the baseline had another metric by its too."""
+    verdict = judge_by(comparison, primary(comparison.head.metrics, rules), style)
+    old = comparison.baseline
+    if not old or verdict.exit_code or not same_target(old.params, comparison.head.params):
+        return verdict
+    before = rules_at(old.params)
+    if before.metric and before.metric != rules.metric:
+        other = judge_by(comparison, before, style)
+        if other.exit_code:
+            by = f"by {code(before.metric)}, the `report.primary_metric` of {code(old.name)}"
+            return replace(other, headline=f"{other.headline} ({by})")
+    return verdict
+
+
+def judge_by(comparison: Comparison, rules: Rules, style: Style) -> Verdict:
+    """Compare the primary metric with the baseline's; a limit that cannot be checked is red."""
+    in_ci = bool(os.environ.get("CI"))
+    has_limit = rules.max_regression is not None
+    if comparison.baseline and comparison.awaits_results:
+        name = code(comparison.baseline.name)
+        headline = f"❔ No verdict: the results of {name} are not there yet"
+        headline += link_to_run(comparison.baseline.sha)
+        return Verdict(headline, "", 8 if has_limit and in_ci else 0)
     if not comparison.head.is_current and comparison.head.metrics:
-        return Verdict(not_run(comparison.head.freshness), "")
+        headline = not_run(comparison.head.freshness)
+        return Verdict(headline, "", 6 if has_limit and in_ci else 0)
     new, old = comparison.head.metrics, comparison.baseline and comparison.baseline.metrics
-    rules = primary(new, rules)
     value = Value("", rules.metric, lookup(old or {}, rules.metric), lookup(new, rules.metric))
-    if not is_number(value.new) or is_nan(value.new):
-        return Verdict(f"❔ No verdict: {missing(value, new)}", "")
-    name, now = code(rules.metric), shown(value.new, style)
+    if not is_finite(value.new):
+        mark = "❌" if has_limit else "❔"
+        headline = f"{mark} No verdict: {missing(value, new)}"
+        return Verdict(headline, "", 6 if has_limit else 0)
+    name, now = code(rules.metric), write_value(value.new, style)
     details = numbers(comparison, value, style)
     delta = value.delta
-    if delta is None or is_nan(delta):
+    if delta is None or not is_finite(value.old):
         against = "first results" if value.old is ABSENT else "the baseline has no number"
         return Verdict(f"🆕 {name} {now} ({against})", details)
     reason = join(causes(comparison))
     after = f", after {reason} changed" if reason else ""
-    moved = f"{name} {shown(value.old, style)} → {now} ({signed(delta, style)})"
+    moved = f"{name} {write_value(value.old, style)} → {now} ({write_difference(delta, style)})"
     chance = noise(old or {}, new, rules.metric)
     lost = -delta * rules.direction
     worst = rules.max_regression
     if worst is not None and lost > worst and not math.isclose(lost, worst, rel_tol=1e-9):
-        limit = f"allowed is a loss of {shown(worst, style)}"
-        return Verdict(f"❌ Worse than allowed: {moved}{after}; {limit}", details, regressed=True)
+        limit = f"allowed is a loss of {write_value(worst, style)}"
+        return Verdict(f"❌ Worse than allowed: {moved}{after}; {limit}", details, 6)
     if not delta:
         return Verdict(f"⚪ Unchanged: {name} {now}{after}", details)
     if chance is not None and abs(delta) <= chance:
@@ -74,33 +99,35 @@ def judge(comparison: Comparison, rules: Rules, style: Style) -> Verdict:
 def missing(value: Value, metrics: dict[str, dict[str, Any]]) -> str:
     """Say why there is no number to judge by."""
     known = [name for values in metrics.values() for name in values if is_number(values[name])]
-    if not value.name or not known:
+    if not value.name or (not known and value.new is ABSENT):
         return "there is no metric yet"
     holders = [code(path) for path, values in metrics.items() if value.name in values]
     if len(holders) > 1:
         return f"which {code(value.name)} counts? It is in {join(holders)}"
     if value.new is ABSENT:
         return f"no metrics file has {code(value.name)} (`report.primary_metric`)"
-    return f"{code(value.name)} is no number: {code(str(value.new))}"
+    is_infinite = is_number(value.new) and not is_nan(value.new)
+    what = "not finite" if is_infinite else "no number"
+    return f"{code(value.name)} is {what}: {code(shorten(str(value.new), 40))}"
 
 
 def numbers(comparison: Comparison, value: Value, style: Style) -> str:
     """Put the test score and the cross-validated one, with its spread, side by side."""
     old, new = comparison.baseline, comparison.head
     sides = [old.metrics, new.metrics] if old else [new.metrics]
-    rows = [["test data", *(shown(lookup(side, value.name), style) for side in sides)]]
+    rows = [["test data", *(write_value(lookup(side, value.name), style) for side in sides)]]
     if spread(new.metrics, value.name) is not None:
         folds = lookup(new.metrics, "cv.folds")
-        means = [validated(side, value.name, style) for side in sides]
+        means = [write_folds(side, value.name, style) for side in sides]
         rows.append([f"cross-validation, {folds} folds", *means])
     if old:
-        rows[0].append(signed(value.delta, style) if value.delta is not None else "")
+        rows[0].append(write_difference(value.delta, style) if value.delta is not None else "")
         means = [lookup(side, "cv.mean") for side in sides]
         cv = Value("", "cv.mean", *means).delta if len(rows) > 1 else None
-        rows[1:] = [[*row, "" if cv is None else signed(cv, style)] for row in rows[1:]]
+        rows[1:] = [[*row, "" if cv is None else write_difference(cv, style)] for row in rows[1:]]
         chance = noise(old.metrics, new.metrics, value.name)
         if chance is not None:
-            rows.append(["noise", "", "", f"± {shown(chance, style)}"])
+            rows.append(["noise", "", "", f"± {write_value(chance, style)}"])
     headers = [code(value.name), *([code(old.name)] if old else []), "now"]
     headers += ["Change"] if old else []
     body = table(headers, rows, tuple(range(1, len(headers))))
@@ -113,10 +140,12 @@ def numbers(comparison: Comparison, value: Value, style: Style) -> str:
     )
 
 
-def validated(metrics: dict[str, dict[str, Any]], metric: str, style: Style) -> str:
+def write_folds(metrics: dict[str, dict[str, Any]], metric: str, style: Style) -> str:
     """Write the mean score over the folds with its standard deviation."""
     std = spread(metrics, metric)
     if std is None:
         return "–"
     mean = lookup(metrics, "cv.mean")
-    return f"{shown(mean, style)}\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{shown(std, style)}"
+    return (
+        f"{write_value(mean, style)}\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{write_value(std, style)}"
+    )

@@ -6,7 +6,7 @@ import re
 from bisect import bisect_left
 from typing import NamedTuple
 
-from mlci.markup import shortened
+from mlci.markup import shorten
 
 NOW_COLOUR = "#945dd6"  # that of DVC's plots
 
@@ -139,7 +139,7 @@ def mermaid(title: str, x_axis: str, up: str, lines: list[list[float]], colours:
 
 def label(name: str) -> str:
     """Return a text that can stand between quotes in Mermaid."""
-    return re.sub(r"[\"`<>{}|;#%\\]", " ", shortened(name, 100)).strip() or "-"
+    return re.sub(r"[\"`<>{}|;#%\\]", " ", shorten(name, 100)).strip() or "-"
 
 
 def decimals_of(span: float) -> int:

@@ -7,7 +7,6 @@ coloured squares, and each chart has its numbers below it; `report.html` shows D
 
 import math
 import mimetypes
-import os
 import re
 from collections import Counter
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from mlci.history.comparison import Comparison
 from mlci.history.experiments import Experiment
 from mlci.history.rules import Rules, lookup
 from mlci.history.values import is_finite, same_target
-from mlci.markup import code, folded, shortened, table, text
+from mlci.markup import code, fold_away, is_bitbucket, shorten, table, text
 from mlci.writing.mermaid import (
     BINS,
     COLOURS,
@@ -36,7 +35,7 @@ from mlci.writing.mermaid import (
     line_chart,
     mermaid,
 )
-from mlci.writing.wording import BRIEF, Style, shown
+from mlci.writing.wording import BRIEF, Style, write_value
 
 NOW = "now"
 TABLE_POINTS = 6
@@ -87,8 +86,9 @@ def read_plots(comparison: Comparison) -> list[Picture]:
     baseline, head = comparison.baseline, comparison.head
     if baseline and not same_target(baseline.params, head.params):
         baseline = None
-    revisions = [baseline.sha] if baseline else []
-    labels = {"workspace": NOW} | ({baseline.sha: baseline.name} if baseline else {})
+    shown_at = (baseline.results or baseline.sha) if baseline else ""
+    revisions = [shown_at] if baseline else []
+    labels = {"workspace": NOW} | ({shown_at: baseline.name} if baseline else {})
     with Repo() as repo:
         data = repo.plots.show(revs=[*revisions, "workspace"])
         found = match_defs_renderers(data, templates_dir=repo.plots.templates_dir)
@@ -169,7 +169,7 @@ def describe(plot: Plot) -> tuple[str, str]:
     style = Style(BRIEF, 0)
     step = max(1, (len(grid) - 1) // (TABLE_POINTS - 1)) if len(grid) == POINTS else 1
     rows = [
-        [shown(value, style), *(shown_or_none(line[i], style) for line in drawn.values())]
+        [write_value(value, style), *(shown_or_none(line[i], style) for line in drawn.values())]
         for i, value in enumerate(grid)
         if i % step == 0
     ]
@@ -179,7 +179,7 @@ def describe(plot: Plot) -> tuple[str, str]:
 
 def shown_or_none(value: float | None, style: Style) -> str:
     """Write a number, a dash where there is none."""
-    return "–" if value is None else shown(value, style)
+    return "–" if value is None else write_value(value, style)
 
 
 def numeric(rows: list[dict[str, Any]], x: str, y: str) -> list[Point]:
@@ -273,7 +273,7 @@ def categories(plot: Plot, x: str, y: str) -> str:
 def brief(value: Any) -> str:
     """Write a number at a glance, anything else as code; DVC reads the numbers of a CSV as text."""
     try:
-        return shown(float(value), Style(BRIEF, 0))
+        return write_value(float(value), Style(BRIEF, 0))
     except (TypeError, ValueError):
         return code(str(value))
 
@@ -296,9 +296,9 @@ def over_time(experiments: list[Experiment], rules: Rules, style: Style) -> Pict
     names = [one.names[0] for one, _ in known]
     values = [value for _, value in known]
     title = f"{rules.metric} of the latest experiments"
-    short = ", ".join(f'"{label(shortened(name, 12))}"' for name in names)
+    short = ", ".join(f'"{label(shorten(name, 12))}"' for name in names)
     chart = mermaid(title, f"x-axis [{short}]", rules.metric, [values], [NOW_COLOUR])
-    rows = [[code(one.names[0]), shown(value, style), one.age] for one, value in known]
+    rows = [[code(one.names[0]), write_value(value, style), one.age] for one, value in known]
     numbers = table(["Experiment", code(rules.metric), "Age"], rows, (1,))
     points = [
         {"experiment": name, rules.metric: value} for name, value in zip(names, values, strict=True)
@@ -330,9 +330,8 @@ def over_time(experiments: list[Experiment], rules: Rules, style: Style) -> Pict
 
 def markdown(picture: Picture) -> str:
     """Write a picture for a comment: its chart, its table folded below it."""
-    bitbucket = bool(os.environ.get("BITBUCKET_BUILD_NUMBER"))  # it draws no Mermaid
-    chart = "" if bitbucket else picture.mermaid
+    chart = "" if is_bitbucket() else picture.mermaid
     title = f"**{text(picture.title)}**"
-    numbers = folded("The numbers", picture.table) if chart and picture.table else picture.table
+    numbers = fold_away("The numbers", picture.table) if chart and picture.table else picture.table
     shown_elsewhere = "The images are in `report.html`." if picture.images else ""
     return "\n\n".join(filter(None, [title, chart, numbers, shown_elsewhere, *picture.notes]))

@@ -1,5 +1,7 @@
 """What to know before the numbers, in words."""
 
+import os
+
 from mlci.history.freshness import Change, Freshness, State
 from mlci.history.notices import (
     Behind,
@@ -75,6 +77,18 @@ def remark(notice: Notice) -> str:
             if not problem.reason:
                 return f"{code(problem.path)} is missing at {code(problem.revision)}."
             return f"{where} cannot be read: {code(problem.reason)}."
+
+
+def link_to_run(sha: str) -> str:
+    """Say where the provider shows the run of a commit; at home nothing."""
+    hub, gitlab = os.environ.get("GITHUB_REPOSITORY"), os.environ.get("CI_PROJECT_URL")
+    bitbucket = os.environ.get("BITBUCKET_GIT_HTTP_ORIGIN")
+    if hub:
+        server = os.environ.get("GITHUB_SERVER_URL", "https://github.com")
+        return f" ([its run]({server}/{hub}/commit/{sha}/checks))"
+    if gitlab:
+        return f" ([its run]({gitlab}/-/commit/{sha}/pipelines))"
+    return f" ([its run]({bitbucket}/commits/{sha}))" if bitbucket else ""
 
 
 def describe(freshness: Freshness) -> str:

@@ -19,13 +19,13 @@ from mlci.history.revision import Reader, Revision
 from mlci.history.rules import Rules, lookup, noise, primary
 from mlci.history.terms import Terms
 from mlci.history.values import Value, direction, is_number
-from mlci.markup import block, code, folded, table
+from mlci.markup import block, code, fold_away, table
 from mlci.settings import VARIABLES, Settings
 from mlci.writing import board, headline, page, plots
 from mlci.writing.headline import Verdict
 from mlci.writing.plots import Picture
 from mlci.writing.remarks import remark
-from mlci.writing.wording import BRIEF, EXACT, Style, change, shown, size
+from mlci.writing.wording import BRIEF, EXACT, Style, change, size, write_value
 
 T = TypeVar("T")
 REPORT = Path("report.md")
@@ -56,7 +56,7 @@ def listed(headers: list[str], rows: list[list[str]], right: tuple[int, ...], su
         return table(headers, rows, right)
     rest = table(headers, rows[VISIBLE_ROWS:], right)
     first = table(headers, rows[:VISIBLE_ROWS], right)
-    return f"{first}\n\n{folded(f'{len(rows) - VISIBLE_ROWS:,} more {summary}', rest)}"
+    return f"{first}\n\n{fold_away(f'{len(rows) - VISIBLE_ROWS:,} more {summary}', rest)}"
 
 
 def cut(rows: list[T], limit: int, what: str, command: str) -> tuple[list[T], str]:
@@ -105,7 +105,7 @@ def metrics(comparison: Comparison, rules: Rules, style: Style) -> str:
         return "### Metrics\n\nThere are none: no stage of `dvc.yaml` has written `metrics:` yet."
     if not comparison.baseline:
         values, left_out = cut(values, style.rows, "metrics", "uv run dvc metrics show")
-        rows = [[code(v.path), code(v.name), shown(v.new, style)] for v in values]
+        rows = [[code(v.path), code(v.name), write_value(v.new, style)] for v in values]
         body = listed(["Path", "Metric", "Value"], rows, (2,), "metrics")
         return f"### Metrics\n\n{body}{left_out}"
     if len(values) > style.rows:
@@ -126,13 +126,13 @@ def metrics(comparison: Comparison, rules: Rules, style: Style) -> str:
             metric_row(value, rules, style, chance)[:3] for value in values if not value.changed
         ]
         unchanged = table(["Path", "Metric", "Value"], rows, (2,))
-        parts.append(folded(f"{len(rows):,} unchanged metrics", unchanged))
+        parts.append(fold_away(f"{len(rows):,} unchanged metrics", unchanged))
     return "### Metrics\n\n" + "\n\n".join(parts) + left_out
 
 
 def metric_row(value: Value, rules: Rules, style: Style, chance: float | None) -> list[str]:
     """Write a metric on both sides; of a difference within noise not that it is good or bad."""
-    sides = [shown(value.old, style), shown(value.new, style)]
+    sides = [write_value(value.old, style), write_value(value.new, style)]
     better = rules.direction if value.name == rules.metric else direction(value.name)
     if value.name == rules.metric and chance is not None and abs(value.delta or 0) <= chance:
         better = 0
@@ -148,7 +148,10 @@ def params(comparison: Comparison, style: Style) -> str:
     command = f"uv run dvc params diff {comparison.baseline.sha[:7]}"
     values, left_out = cut(comparison.params, style.rows, "parameters", command)
     exact = Style(EXACT, style.rows)
-    rows = [[code(v.path), code(v.name), shown(v.old, exact), shown(v.new, exact)] for v in values]
+    rows = [
+        [code(v.path), code(v.name), write_value(v.old, exact), write_value(v.new, exact)]
+        for v in values
+    ]
     body = listed(["Path", "Parameter", "Old", "New"], rows, (2, 3), "parameters")
     return f"### Parameters\n\n{body}{left_out}"
 
@@ -191,7 +194,7 @@ def changed_data(comparison: Comparison, style: Style) -> list[str]:
             f"- {file.kind}: " + " → ".join(map(code, filter(None, [file.old_path, file.path])))
             for file in files
         ]
-        parts += [folded(f"Files: {total}", "\n".join(lines) + left_out)]
+        parts += [fold_away(f"Files: {total}", "\n".join(lines) + left_out)]
     if comparison.unlisted:
         folders = ", ".join(code(path) for path in comparison.unlisted[:10])
         parts.append(
@@ -241,7 +244,7 @@ def balance(comparison: Comparison, style: Style) -> str:
             was = f"{before.get(name, 0):,}" if before else "–"
             body.append([code(name), was, f"{count:,}", f"{count / total:.1%}"])
         named = table(["Class", "Old", "New", "Share"], body, (1, 2, 3))
-        return f"{' '.join(lines)}\n\n{folded('Rows of each class', named)}"
+        return f"{' '.join(lines)}\n\n{fold_away('Rows of each class', named)}"
     return " ".join(lines)
 
 

@@ -26,7 +26,7 @@ class Style:
     rows: int
 
 
-def shown(value: Any, style: Style) -> str:
+def write_value(value: Any, style: Style) -> str:
     """Write a value; a small number that the pattern would make zero keeps two digits."""
     if value is ABSENT:
         return "–"
@@ -41,9 +41,9 @@ def shown(value: Any, style: Style) -> str:
     return f"{value:.2g}" if vanished else written
 
 
-def signed(delta: float, style: Style) -> str:
+def write_difference(delta: float, style: Style) -> str:
     """Write a difference with its sign."""
-    return f"{'+' if delta >= 0 else '-'}{shown(abs(delta), style).removeprefix('+')}"
+    return f"{'+' if delta >= 0 else '-'}{write_value(abs(delta), style).removeprefix('+')}"
 
 
 def change(value: Value, style: Style, better: int) -> str:
@@ -62,7 +62,7 @@ def change(value: Value, style: Style, better: int) -> str:
     dot = ""
     if better:
         dot = " 🟢" if is_better(delta, better) else " 🔴"
-    return f"{signed(delta, style)} {arrow}{dot}"
+    return f"{write_difference(delta, style)} {arrow}{dot}"
 
 
 def size(count: int | None) -> str:

@@ -1,0 +1,256 @@
+"""Tables that people brought, each of which was refused, misread or believed too much before."""
+
+import json
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pandas as pd
+import pytest
+import tables
+from conftest import BakedProject
+from test_pipeline import TASKS, copies, give, set_params
+
+pytestmark = pytest.mark.slow
+Render = Callable[..., BakedProject]
+
+# Runs the stages in each folder; tells what they printed, or the sentence that they ended with.
+DRIVER = """
+import contextlib, io, json, os, sys, warnings
+warnings.simplefilter("ignore")
+root, stages, folders = os.getcwd(), sys.argv[1].split(","), sys.argv[2:]
+sys.argv, sys.path[:0] = ["script"], [root, os.path.join(root, "src")]
+modules, said = [__import__(stage) for stage in stages], []
+for folder in folders:
+    os.chdir(folder)
+    with contextlib.redirect_stderr(io.StringIO()) as text:
+        try:
+            for module in modules:
+                with contextlib.redirect_stdout(sys.stderr):
+                    module.main()
+            said.append([None, text.getvalue()])
+        except SystemExit as refusal:
+            said.append([str(refusal.code), text.getvalue()])
+print(json.dumps(said))
+"""
+STAGES = "prepare_data,train,evaluate"
+
+
+def run_stages(
+    project: BakedProject, cases: dict[str, BakedProject], stages: str = STAGES
+) -> dict[str, list[str | None]]:
+    """Return for each case the sentence of refusal, or None, and all that was printed."""
+    folders = [case.path for case in cases.values()]
+    done = project.run("python", "-c", DRIVER, stages, *folders)
+    return dict(zip(cases, json.loads(done.stdout.splitlines()[-1]), strict=True))
+
+
+class Table(NamedTuple):
+    """A file, the parameters that it needs, and what is said."""
+
+    content: str | bytes
+    said: str
+    target: str = "y"
+    name: str = "own.csv"
+    params: dict[str, Any] = {}  # noqa: RUF012 (never written to)
+
+
+def lines(header: str, row: Callable[[int], str], count: int = 60) -> str:
+    """Return a CSV."""
+    return "\n".join([header, *(row(number) for number in range(count))]) + "\n"
+
+
+def word(number: int) -> str:
+    """Return a class that depends on the number."""
+    return "ab"[number * 7 % 5 > 2]
+
+
+CLASSES = {
+    "missing words are classes": Table(
+        lines("x,y", lambda n: f"{n % 11},{'None' if n % 11 > 5 else 'Mild'}"), ""
+    ),
+    "likert answers": Table(
+        lines("p,q,y", lambda n: f"{n % 3},{n % 4},{word(n)}", 300), "together"
+    ),
+    "spaces": Table(
+        lines("x, y", lambda n: f"{n},{word(n)}{' ' * (n % 2)}"), "spaces around the names"
+    ),
+    "an id": Table(
+        lines("id,x,y", lambda n: f"{n},{n * n % 7},{'a' if n < 30 else 'b'}"),
+        "column 'id' is different in each row: if it is an id",
+    ),
+    "the id orders": Table(
+        lines("id,x,y", lambda n: f"{n},{n * n % 7},{'a' if n < 30 else 'b'}"),
+        "column 'id' tells 'y' by itself",
+    ),
+    "a patient": Table(
+        lines("patient_id,x,y", lambda n: f"{n // 6},{n},{word(n)}"),
+        "column 'patient_id' looks like an id of several rows: set prepare.group",
+    ),
+    "unbalanced": Table(
+        lines("x,y", lambda n: f"{n},{'a' if n % 20 else 'b'}", 200), "balanced_accuracy"
+    ),
+    "long ids": Table(
+        lines("code,x,y", lambda n: f"{2**60 + n // 2},{n},{word(n)}"), "whole numbers beyond 2**53"
+    ),
+    "text among numbers": Table(
+        lines("x,y", lambda n: f"{'?' if n == 7 else n},{word(n)}"),
+        "column 'x' is text because of cells such as '?' in row 9",
+    ),
+    "unclear dates": Table(
+        lines("day,x,y", lambda n: f"0{n % 9 + 1}/02/2020,{n},{word(n)}"),
+        "read with the month first: if the day is, set prepare.read.dayfirst",
+    ),
+    "dates with the day first": Table(
+        lines("day,x,y", lambda n: f"0{n % 9 + 1}/02/2020,{n},{word(n)}"),
+        "",
+        params={"read": {"dayfirst": True}},
+    ),
+    "many categories": Table(
+        lines("city,x,y", lambda n: f"town {n % 150},{n},{word(n)}", 450), "150 categories"
+    ),
+    "a constant": Table(lines("one,x,y", lambda n: f"1,{n},{word(n)}"), "column 'one' is constant"),
+    "row numbers": Table(
+        lines(",x,y", lambda n: f"{n},{n * n % 13},{word(n)}"),
+        "column 1 has no name and is left out",
+    ),
+    "semicolons": Table(
+        lines("x;z;y", lambda n: f"{n},5;{n};{word(n)}"), "is read with ';' between columns and ','"
+    ),
+    "tabs": Table(lines("x\ty", lambda n: f"{n}\t{word(n)}"), "", name="own.tsv"),
+    "a comment": Table(
+        "# exported\n" + lines("x,y", lambda n: f"{n},{word(n)}"),
+        "",
+        params={"read": {"comment": "#"}},
+    ),
+    "another encoding": Table(
+        lines("größe,y", lambda n: f"{n},{word(n)}").encode("cp1252"),
+        "",
+        params={"read": {"encoding": "cp1252"}},
+    ),
+    "missing by a word": Table(
+        lines("x,y", lambda n: f"{'-9' if n % 9 == 1 else n},{word(n)}"),
+        "",
+        params={"read": {"na_values": {"x": ["-9"]}}},
+    ),
+    "booleans with gaps": Table(
+        lines("sure,x,y", lambda n: f"{['True', 'False', ''][n % 3]},{n},{word(n)}"), ""
+    ),
+    "no answer in some rows": Table(
+        lines("x,y", lambda n: f"{n},{'' if n % 6 == 1 else word(n)}"), ""
+    ),
+}
+
+
+def test_classes_of_people_are_learned(render: Render) -> None:
+    project = render(task="classification")
+    cases = copies(project, CLASSES)
+    for name, case in cases.items():
+        give(case, CLASSES[name].content, CLASSES[name].name)
+        set_params(case, prepare={"target": "y"} | CLASSES[name].params)
+    heard = run_stages(project, cases)
+    assert {name: code for name, (code, _) in heard.items() if code} == {}
+    silent = {name for name, (_, said) in heard.items() if CLASSES[name].said not in str(said)}
+    assert not silent, [heard[name] for name in silent]
+
+    metrics = {name: json.loads(case.read("metrics.json")) for name, case in cases.items()}
+    assert set(metrics["missing words are classes"]["data"]["rows_per_class"]) == {"Mild", "None"}
+    assert set(metrics["spaces"]["data"]["rows_per_class"]) == {"a", "b"}
+    assert metrics["likert answers"]["data"]["rows_read"] == 300
+    assert "balanced_accuracy" in metrics["unbalanced"]
+    assert metrics["no answer in some rows"]["data"]["rows_without_target"] == 10
+    assert metrics["missing by a word"]["data"]["missing_cells"] == 7
+    kinds = {
+        name: json.loads(case.read("models/model.json"))["columns"] for name, case in cases.items()
+    }
+    assert kinds["semicolons"] == {"x": "number", "z": "number"}
+    assert kinds["booleans with gaps"] == {"sure": "boolean", "x": "number"}
+    assert kinds["dates with the day first"] == {"day": "date", "x": "number"}
+    assert kinds["row numbers"] == {"x": "number"}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_public_tables_train_at_the_first_go(render: Render, task: str) -> None:
+    """With nothing edited but the target."""
+    targets = tables.CLASSIFICATION if task == "classification" else tables.REGRESSION
+    project = render(task=task)
+    cases = copies(project, targets)
+    for name, case in cases.items():
+        tables.write(name, case.path / "data" / "source")
+        set_params(case, prepare={"target": targets[name]})
+    refused = {name: code for name, (code, _) in run_stages(project, cases).items() if code}
+    assert len(refused) <= len(cases) / 20, refused
+
+
+def test_new_rows_do_not_move_old_ones(render: Render) -> None:
+    """Of the test rows at least 98 of 100 stay when the table grows by one in a hundred."""
+    project = render()
+    table = tables.read("carData TitanicSurvival").drop(columns="")
+    cases = copies(project, ["less", "more"])
+    for name, case in cases.items():
+        part = table if name == "more" else table.iloc[: len(table) * 99 // 100]
+        give(case, part.to_csv(index=False))
+        set_params(case, prepare={"target": "survived"})
+    run_stages(project, cases, "prepare_data")
+    less, more = (
+        set(pd.read_parquet(case.path / "data" / "raw" / "test.parquet").index)
+        for case in cases.values()
+    )
+    assert len(less & more) / len(less) >= 0.98
+
+
+def test_schema_finds_what_changed(render: Render) -> None:
+    """The four changes of which pandera's inferred schema misses three, and a whole number."""
+    project = render()
+    good = lines("age,sex,y", lambda n: f"{20 + n},{'mf'[n % 2]},{word(n)}")
+    give(project, good)
+    set_params(project, prepare={"target": "y"})
+    project.run("python", "src/prepare_data.py", "--write-schema")
+    assert "      - data/schema.yaml\n" in project.read("dvc.yaml")
+    project.run("python", "src/prepare_data.py")
+    changes = {
+        "category": (good.replace("25,f", "25,x"), "'sex' is none of the categories in row 7: x"),
+        "gone": (good.replace("age,sex,y", "age,kind,y"), "column 'sex' is not there"),
+        "come": (good.replace("age,sex,y", "age,kind,y"), "column 'kind' is not in data/schema"),
+        "text": (good.replace("25,f", "old,f"), "column 'age' is no integer in row 7: old"),
+        "empty": (good.replace("25,f", ",f"), "column 'age' is empty in row 7"),
+        "fraction": (good.replace("25,f", "25.5,f"), "column 'age' is no integer in row 7: 25.5"),
+        "far": (good.replace("25,f", "500,f"), "'age' is not from 0.0 to 138.0 in row 7: 500"),
+    }
+    cases = copies(project, changes)
+    for name, case in cases.items():
+        give(case, changes[name][0])
+    heard = run_stages(project, cases, "prepare_data")
+    assert not {n: code for n, (code, _) in heard.items() if changes[n][1] not in str(code)}
+
+
+def test_model_is_used(render: Render) -> None:
+    """By names of columns, from any format, with an error for text among numbers."""
+    project = render()
+    table = tables.read("palmerpenguins penguins").drop(columns="")
+    give(project, table.to_csv(index=False))
+    set_params(project, prepare={"target": "species"})
+    for script in ("src/prepare_data.py", "train.py"):
+        project.run("python", script)
+    new = table.drop(columns="species").iloc[:, ::-1].assign(note="new")
+    new.to_csv(project.path / "new.csv", index=False)
+    new.to_parquet(project.path / "new.parquet")
+    predict = ("python", "src/predict.py")
+    done = project.run(*predict, "new.csv", "-o", "found.csv")
+    assert "takes no notice of note" in done.stderr
+    found = pd.read_csv(project.path / "found.csv")
+    assert (found["prediction"] == table["species"].to_numpy()).mean() > 0.97
+    assert list(found)[1:] == [f"probability_{name}" for name in sorted(set(table["species"]))]
+    assert project.run(*predict, "new.parquet").stdout == project.read("found.csv")
+    info = json.loads(project.run(*predict, "--info").stdout)
+    known = json.loads(project.read("models/model.json"))
+    assert info == known | {"commit": None}
+    assert known["classes"] == sorted(set(table["species"]))
+
+    new["year"] = new["year"].astype(object)
+    new.loc[3, "year"] = "last"
+    new.drop(columns="sex").to_csv(project.path / "bad.csv", index=False)
+    done = project.run(*predict, "bad.csv", "-o", "none.csv", check=False)
+    assert done.returncode == 1
+    assert "- there is no column 'sex'." in done.stderr
+    assert "- column 'year' is no number in row 5, such as 'last'." in done.stderr
+    assert not (project.path / "none.csv").exists()

@@ -1,0 +1,133 @@
+"""Why a table cannot be used, and what its owner should know before believing the results."""
+
+import re
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from project import Prepare
+from split import exceeds_float
+from tables import convert, is_date_text, kind_of, name_rows
+
+SAMPLE = 10_000  # rows that are looked at where all would take too long
+LARGEST = float(np.finfo("float32").max)
+ID_NAME = re.compile(r"(?i:(^|[\W_])(id|uuid|guid)$)|[a-z]I[dD]$")
+UNCLEAR_DATE = r"(0?\d|1[0-2])[-/.](0?\d|1[0-2])[-/.]\d.*"
+
+
+def find_problems(table: pd.DataFrame, params: Prepare) -> Iterator[str]:
+    """Yield which columns are not there, and which cells cannot be used."""
+    names = ", ".join(repr(name) for name in table.columns[:20])
+    for name in [params.target, params.group, params.time, params.id, *params.drop]:
+        if name is not None and name not in table:
+            yield f"there is no column {name!r}, which params.yaml names; there are: {names}."
+    if set(table.columns) - {*params.drop, params.id, params.group} <= {params.target}:
+        yield f"there is no column but {params.target!r}: nothing to predict it from."
+    for name, column in table.items():
+        cells = convert(column, "date") if name == params.time and is_text(column) else column
+        bad = {"no date": column.notna() & cells.isna()}
+        if name in (params.group, params.time, params.id):
+            bad["empty"] = column.isna()
+        if column.dtype.kind == "f":
+            bad[f"beyond ±{LARGEST:.1e}, the most that models take,"] = column.abs() > LARGEST
+        for words, where in bad.items():
+            if where.any():
+                yield f"column {name!r} is {words} in {name_rows(table.index[where])}."
+
+{% if cookiecutter.task == 'classification' %}
+def find_bad_target(column: pd.Series, keys: np.ndarray) -> Iterator[str]:
+    """Yield why these classes cannot be learned; keys are equal where rows belong together."""
+    different = pd.Series(keys, column.index).groupby(column).nunique()
+    if kind_of(column) == "number" and len(different) > max(20, len(column) / 10):
+        yield (
+            f"column {column.name!r} has {len(different)} different numbers: this looks like"
+            " regression, but the project predicts classes (make one with task=regression)."
+        )
+    elif len(different) < 2:
+        yield f"column {column.name!r} must hold two classes or more, not {[*different.index]}."
+    else:
+        for name in different.index[different < 2]:
+            yield (
+                f"column {column.name!r}: class {str(name)!r} has only"
+                f" {name_rows(column.index[column == name])}, where two that differ are needed, one"
+                " to learn and one to test: add some, or leave the class out."
+            )
+
+{% else %}
+def find_bad_target(column: pd.Series, keys: np.ndarray) -> Iterator[str]:
+    """Yield why these numbers cannot be predicted; keys are equal where rows belong together."""
+    if kind_of(column) != "number":
+        yield (
+            f"column {column.name!r} has text such as {column.iloc[0]!r}: this looks like"
+            " classification, but the project predicts numbers (make one with task=classification)."
+        )
+    elif column.nunique() < 2:
+        yield f"column {column.name!r} is {column.iloc[0]} everywhere: there is nothing to predict."
+    elif len(np.unique(keys)) < 10:
+        yield f"{len(column)} rows are too few, or identical, for training and a test: add some."
+
+{% endif %}
+def find_warnings(table: pd.DataFrame, params: Prepare) -> Iterator[str]:
+    """Yield what may make the results look better, or the model worse, than it is."""
+    target = table[params.target]
+{%- if cookiecutter.task == 'classification' %}
+    shares = target.value_counts(normalize=True)
+    if shares.iloc[0] >= 0.9:
+        yield (
+            f"{shares.iloc[0]:.1%} of the rows are of class {str(shares.index[0])!r}, so that"
+            " accuracy misleads: look at balanced_accuracy."
+        )
+{%- endif %}
+    different = table.drop(columns=target.name).drop_duplicates().shape[0]
+    if different < len(table) / 5:
+        yield (
+            f"the rows are {different} different ones, often repeated; those are together, so that"
+            " the test asks for what the model has not seen."
+        )
+    look = table.sample(min(SAMPLE, len(table)), random_state=0)
+    for name in table.columns.difference([target.name, params.id, params.group, params.time]):
+        column, count = look[name].dropna(), look[name].nunique()
+        is_name = is_text(column) or column.dtype.kind in "iu"
+        is_date = is_date_text(column)
+        words = ""
+        if count < 2:
+            words = "is constant." if count else "is empty."
+        elif is_date and column.str.fullmatch(UNCLEAR_DATE).all():
+            words = (
+                f"has dates such as {column.iloc[0]}, read with the month first: if the day is,"
+                " set prepare.read.dayfirst to true."
+            )
+        elif is_name and not is_date and 20 < count == len(look) and table[name].is_unique:
+            words = "is different in each row: if it is an id, set prepare.id or prepare.drop."
+        elif is_name and ID_NAME.search(name) and not params.group:
+            words = "looks like an id of several rows: set prepare.group or prepare.drop."
+        elif is_text(column) and convert(column, "number").notna().mean() > 0.5:
+            text = table[name][convert(table[name], "number").isna() & table[name].notna()]
+            words = (
+                f"is text because of cells such as {text.iloc[0]!r} in {name_rows(text.index)}:"
+                " to make them missing, list them in prepare.read.na_values."
+            )
+        elif is_text(column) and not is_date and count > 100:
+            words = f"has {count} categories: try train.text: target."
+        elif exceeds_float(table[name]):
+            words = "has whole numbers beyond 2**53, of which models mix up some."
+        if words:
+            yield f"column {name!r} {words}"
+        if count > 1 and not is_text(column) and gives_away(look[name], look[target.name]):
+            yield f"column {name!r} tells {target.name!r} by itself: is it known beforehand?"
+
+
+def is_text(column: pd.Series) -> bool:
+    """Tell whether a column holds text."""
+    return kind_of(column) == "text"
+
+
+def gives_away(feature: pd.Series, target: pd.Series) -> bool:
+    """Tell whether a feature has the order of the numbers, or of the classes, to predict."""
+{%- if cookiecutter.task == 'classification' %}
+    ordered = target[feature.sort_values().index]
+    return int((ordered != ordered.shift()).sum()) <= target.nunique()
+{%- else %}
+    return bool(abs(feature.rank().corr(target.rank())) > 0.999)
+{%- endif %}

@@ -1,0 +1,118 @@
+"""Measure the model on the test rows: metrics.json, and in plots/ what dvc.yaml draws from.
+
+Numbers are written with six significant digits: enough to read, few enough for quiet diffs.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn import metrics as measures
+from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits
+
+from models import features, load_model, places
+from project import MODEL, ROWS, TEST, Evaluate, read_params, require
+
+PLOTS = Path("plots")
+
+{% if cookiecutter.task == 'classification' %}
+def evaluate(model: Pipeline, X: pd.DataFrame, y: np.ndarray) -> tuple[dict[str, float], dict]:
+    """Return the metrics, and by name the tables of the plots.
+
+    X is (rows, columns), y (rows,). Of two classes a curve is that of the second. Of more it is
+    the micro-average of one against the rest: every pair of a row and a class counts once.
+    See https://scikit-learn.org/stable/modules/model_evaluation.html#roc-metrics
+    """
+    predicted = model.predict(X)
+    truth = y[:, np.newaxis] == model.classes_
+    if hasattr(model, "predict_proba"):
+        found = model.predict_proba(X)
+    elif hasattr(model, "decision_function"):
+        found = model.decision_function(X).reshape(len(y), -1)
+    else:
+        found = predicted[:, np.newaxis] == model.classes_
+    if len(model.classes_) == 2:
+        truth, found = truth[:, 1], found[:, -1]
+    truth, found = truth.ravel(), found.ravel().astype(float)
+    metrics = {
+        "accuracy": measures.accuracy_score(y, predicted),
+        "f1_macro": measures.f1_score(y, predicted, average="macro"),
+        "roc_auc": measures.roc_auc_score(truth, found),
+    }
+    if hasattr(model, "predict_proba"):
+        metrics["log_loss"] = measures.log_loss(y, model.predict_proba(X), labels=model.classes_)
+    if np.unique(y, return_counts=True)[1].max() >= 0.9 * len(y):
+        metrics["balanced_accuracy"] = measures.balanced_accuracy_score(y, predicted)
+    even = np.linspace(0, 1, 101)
+    fall, hit, _ = measures.roc_curve(truth, found)
+    hit = np.interp(even, fall, hit)
+    hit[0] = 0.0  # every ROC curve begins at (0, 0)
+    roc = pd.DataFrame({"false_positive_rate": even, "true_positive_rate": hit})
+    precision, recall, _ = measures.precision_recall_curve(truth, found)
+    precision = np.interp(even, recall[::-1], precision[::-1])
+    curve = pd.DataFrame({"recall": even, "precision": precision})
+    predictions = pd.DataFrame({"actual": y, "predicted": predicted})
+    return metrics, {"predictions": predictions, "roc": roc, "precision_recall": curve}
+
+{% else %}
+def evaluate(model: Pipeline, X: pd.DataFrame, y: np.ndarray) -> tuple[dict[str, float], dict]:
+    """Return the metrics, and by name the tables of the plots.
+
+    X is (rows, columns), y (rows,). All but r2 have the unit of y; a residual is actual minus
+    predicted, so it is positive where the model predicts too little.
+    """
+    predicted = model.predict(X)
+    metrics = {
+        "r2": measures.r2_score(y, predicted),
+        "rmse": measures.root_mean_squared_error(y, predicted),
+        "mae": measures.mean_absolute_error(y, predicted),
+    }
+    table = pd.DataFrame({"actual": y, "predicted": predicted, "residual": y - predicted})
+    return metrics, {"predictions": table}
+
+{% endif %}
+def importance(model: Pipeline, X: pd.DataFrame, y: np.ndarray, params: Evaluate) -> pd.DataFrame:
+    """Return by how much the metric of the folds falls when a column is shuffled, on average.
+
+    See https://scikit-learn.org/stable/modules/permutation_importance.html
+    """
+    repeats, rng = params.importance_repeats, np.random.default_rng(0)
+    score = measures.get_scorer(model.info["cv"]["metric"])
+    # What a column becomes depends on its own cells only, so it can be shuffled afterwards.
+    numbers = model["table"].transform(X.head(params.importance_rows))
+    y = y[: len(numbers)]
+    unshuffled = score(model[1:], numbers.copy(), y)
+    falls = {}
+    for name, columns in list(places(model["table"]).items())[: params.importance_columns]:
+        changed = np.tile(numbers, (repeats, 1))
+        order = np.concatenate([rng.permutation(len(y)) for _ in range(repeats)])
+        changed[:, columns] = numbers[order][:, columns]
+        falls[name] = unshuffled - score(model[1:], changed, np.tile(y, repeats))
+    table = pd.DataFrame({"column": falls.keys(), "importance": falls.values()})
+    return table.sort_values("importance", ascending=False, kind="stable").head(20)
+
+
+def main() -> None:
+    require(TEST, ROWS)
+    params, model, test = read_params(Evaluate), load_model(MODEL), pd.read_parquet(TEST)
+    X, y = features(test, model.info["columns"]), np.array(test[model.info["target"]].tolist())
+    with threadpool_limits(model.info["threads"]):
+        metrics, plots = evaluate(model, X, y)
+        plots["importance"] = importance(model, X, y, params)
+    report: dict[str, Any] = {name: float(f"{value:.6g}") for name, value in metrics.items()}
+    report["cv"] = {name: model.info["cv"][name] for name in ("metric", "mean", "std", "folds")}
+    report["data"] = json.loads(ROWS.read_text(encoding="utf-8"))
+    PLOTS.mkdir(exist_ok=True)
+    Path("metrics.json").write_text(json.dumps(report, indent=2) + "\n", newline="\n")
+    # The split has shuffled the rows, so the first ones are a fair sample of them all.
+    plots["predictions"] = plots["predictions"].head(params.plot_rows)
+    for name, table in plots.items():
+        table.to_csv(PLOTS / f"{name}.csv", index=False, float_format="%.6g", lineterminator="\n")
+    print(", ".join(f"{name} {report[name]}" for name in metrics))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""The models that params.yaml may name, and the pipeline that lets each take any table.
+
+Own estimators, transformers and functions belong here or into another module of src/, where
+evaluate.py and predict.py find them when they load the model.
+"""
+
+import pickle
+import sys
+from pathlib import Path
+from typing import Any
+
+import joblib
+{%- if cookiecutter.task == 'classification' %}
+import numpy as np
+{%- endif %}
+import pandas as pd
+from sklearn import base, ensemble, linear_model, neighbors
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
+
+from project import one_line, require
+
+# To add a model, add a line here and a block of the same name to `train` in params.yaml.
+{%- if cookiecutter.task == 'classification' %}
+MODELS = {
+    "logistic_regression": linear_model.LogisticRegression(),
+    "knn": neighbors.KNeighborsClassifier(),
+    "random_forest": ensemble.RandomForestClassifier(),
+    "gradient_boosting": ensemble.HistGradientBoostingClassifier(),
+}
+{%- else %}
+MODELS = {
+    "ridge": linear_model.Ridge(),
+    "knn": neighbors.KNeighborsRegressor(),
+    "random_forest": ensemble.RandomForestRegressor(),
+    "gradient_boosting": ensemble.HistGradientBoostingRegressor(),
+}
+{%- endif %}
+
+
+def build_model(
+    name: str, settings: dict[str, Any], kinds: dict[str, str], seed: int, text: str = "string"
+) -> Pipeline:
+    """Return the untrained pipeline for columns of these kinds; ValueError for a wrong setting.
+
+    A plain key is a setting of the model (of its last step, where MODELS holds a pipeline), and
+    `step__key` one of a step of this pipeline or of the one in MODELS.
+    """
+    model = base.clone(MODELS[name])
+    steps = {
+        "table": table_step(kinds, text),
+        "impute": SimpleImputer(add_indicator=True, keep_empty_features=True, copy=False),
+        "scale": StandardScaler(copy=False),
+    }
+    for key, value in settings.items():
+        step, _, rest = key.partition("__")
+        if rest and step in steps:
+            steps[step].set_params(**{rest: value})
+        elif rest or not isinstance(model, Pipeline):
+            model.set_params(**{key: value})
+        else:
+            model[-1].set_params(**{key: value})
+{%- if cookiecutter.task == 'classification' %}
+    if any(parent.__module__.startswith("xgboost") for parent in type(model).__mro__):
+        model = NumberedClasses(model)
+{%- endif %}
+    pipeline = Pipeline([*steps.items(), ("model", model)])
+    for key, value in pipeline.get_params().items():
+        if key.endswith("random_state") and value is None:
+            pipeline.set_params(**{key: seed})
+    return pipeline
+
+
+def table_step(kinds: dict[str, str], text: str) -> ColumnTransformer:
+    """Return what makes numbers of a table: skrub of text and dates; numbers stay as they are."""
+    others = [name for name, kind in kinds.items() if kind in ("text", "date")]
+    numbers = [name for name in kinds if name not in others]
+    steps: list[tuple[str, Any, list[str]]] = [("numbers", "passthrough", numbers)]
+    if others:
+        from skrub import StringEncoder, TableVectorizer  # seconds that tables of numbers save
+
+        vectorizer = TableVectorizer(
+            low_cardinality=OneHotEncoder(handle_unknown="ignore", sparse_output=False),
+            high_cardinality=TargetEncoder() if text == "target" else StringEncoder(),
+            drop_null_fraction=None,
+        )
+        steps.append(("others", vectorizer, others))
+    return ColumnTransformer(steps)
+
+
+def places(table: ColumnTransformer) -> dict[str, list[int]]:
+    """Return which of the numbers that the trained step `table` makes come from which column."""
+    numbers = table.transformers[0][2]
+    found = {name: [place] for place, name in enumerate(numbers)}
+    if len(table.transformers) > 1:
+        others = table.named_transformers_["others"]
+        order = {output: len(numbers) + place for place, output in enumerate(others.all_outputs_)}
+        for name, outputs in others.input_to_outputs_.items():
+            found[name] = [order[output] for output in outputs]
+    return found
+
+
+def features(table: pd.DataFrame, kinds: dict[str, str]) -> pd.DataFrame:
+    """Return the columns that a model takes, booleans as 0 and 1."""
+    booleans = {name: "float64" for name, kind in kinds.items() if kind == "boolean"}
+    return table[list(kinds)].astype(booleans)
+
+
+def is_loadable(model: Pipeline) -> bool:
+    """Tell whether other scripts can load it: they cannot see what this one defines."""
+    try:
+        return b"__main__" not in pickle.dumps(model)
+    except (AttributeError, pickle.PicklingError):
+        return False
+
+
+def load_model(path: Path) -> Pipeline:
+    """Return a trained model with its `info`; exit where it cannot be loaded or is too old."""
+    require(path)
+    try:
+        model = joblib.load(path)
+    except (AttributeError, ImportError) as error:
+        sys.exit(f"{path}: a class it needs is not in src/ or not installed: {one_line(error)}")
+    if not hasattr(model, "info"):
+        sys.exit(f"{path}: this model does not know the columns' names: train again.")
+    return model
+{%- if cookiecutter.task == 'classification' %}
+
+
+class NumberedClasses(base.ClassifierMixin, base.BaseEstimator):
+    """Lets XGBoost, which takes no classes but 0, 1, 2, …, predict any."""
+
+    def __init__(self, estimator: Any) -> None:
+        self.estimator = estimator
+
+    def fit(self, X: np.ndarray, y: np.ndarray) -> "NumberedClasses":
+        self.classes_, numbers = np.unique(y, return_inverse=True)
+        self.estimator_ = base.clone(self.estimator).fit(X, numbers)
+        return self
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        return self.estimator_.predict_proba(X)
+{%- endif %}

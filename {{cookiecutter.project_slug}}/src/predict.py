@@ -1,0 +1,99 @@
+"""Predict for each row of a table: uv run python src/predict.py new.csv [-o predictions.csv]
+
+The columns are found by name. It reads what prepare_data.py reads, and `-` is CSV from the standard
+input; it writes CSV, with the probability of each class where the model knows it.
+"""
+
+import argparse
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits
+
+from models import load_model
+from project import MODEL, DataError, listed
+from tables import convert, name_rows, read_chunks, tell
+
+CHUNK = 50_000  # rows in memory at a time
+
+
+def predict(model: Pipeline, table: pd.DataFrame) -> pd.DataFrame:
+    """Return a prediction per row; DataError where a column is missing or not of its kind."""
+    kinds, X = model.info["columns"], pd.DataFrame(index=table.index)
+    problems = [f"there is no column {name!r}." for name in kinds if name not in table]
+    for name in table.columns.intersection([*kinds]):
+        X[name] = convert(table[name], kinds[name])
+        bad = table.index[X[name].isna() & table[name].notna()]
+        if len(bad):
+            rows = f"{name_rows(bad)}, such as {str(table[name][bad[0]])!r}"
+            problems.append(f"column {name!r} is no {kinds[name]} in {rows}.")
+    if problems:
+        raise DataError(*problems)
+    numbers = model[:-1].transform(X[[*kinds]])
+    found = pd.DataFrame({"prediction": model[-1].predict(numbers)}, table.index)
+    if hasattr(model, "predict_proba"):
+        names = [f"probability_{name}" for name in model.classes_]
+        found[names] = model[-1].predict_proba(numbers)
+    if model.info["id"] in table:
+        found.insert(0, model.info["id"], table[model.info["id"]])
+    return found
+
+
+def predict_file(model: Pipeline, source: Path, result: Path) -> None:
+    """Write the predictions for a table, by chunks, so that one of any length fits into memory."""
+    info = model.info
+    texts = {name: "str" for name, kind in info["columns"].items() if kind == "text"}
+    options = info["read"] | {"dtype": texts | info["read"].get("dtype", {})}
+    for chunk in read_chunks(source, options, rows=CHUNK):
+        ignored = [name for name in chunk if name not in [*info["columns"], info["id"]]]
+        if ignored and not result.exists():
+            tell(f"the model takes no notice of {', '.join(ignored)}.")
+        with threadpool_limits(info["threads"]):
+            found = predict(model, chunk)
+        found.to_csv(result, mode="a", header=not result.exists(), index=False, lineterminator="\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("table", nargs="?", help="a table, or - for CSV from the standard input")
+    parser.add_argument("-o", "--output", help="where to write; else to the standard output")
+    parser.add_argument("--model", type=Path, default=MODEL)
+    parser.add_argument("--info", action="store_true", help="print what the model knows")
+    arguments = parser.parse_args()
+    model = load_model(arguments.model)
+    if arguments.info:
+        md5 = hashlib.md5(arguments.model.read_bytes()).hexdigest()
+        git = ["git", "log", "--reverse", "--format=%H", "-S", md5, "--", "dvc.lock"]
+        commits = subprocess.run(git, capture_output=True, text=True, check=False).stdout.split()
+        info = model.info | {"commit": commits[0] if commits else None}
+        print(json.dumps(info, indent=2, ensure_ascii=False))
+        return
+    if not arguments.table:
+        parser.error("which table?")
+    with tempfile.TemporaryDirectory() as folder:
+        source, result = Path(arguments.table), Path(folder, "predictions.csv")
+        if arguments.table == "-":
+            source = Path(folder, "input.csv")
+            with source.open("wb") as file:
+                shutil.copyfileobj(sys.stdin.buffer, file)
+        try:
+            predict_file(model, source, result)
+        except DataError as error:
+            sys.exit(listed(arguments.table, error.args))
+        if not arguments.output:
+            sys.stdout.write(result.read_text(encoding="utf-8"))
+        elif not Path(arguments.output).parent.is_dir():
+            sys.exit(f"{arguments.output}: there is no such folder.")
+        else:
+            shutil.copyfile(result, arguments.output)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""Where the files of the pipeline are, and what params.yaml may hold."""
+
+import difflib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from ruamel.yaml import YAML, YAMLError
+
+SOURCE, SCHEMA = Path("data/source"), Path("data/schema.yaml")
+TRAIN, TEST = Path("data/raw/train.parquet"), Path("data/raw/test.parquet")
+ROWS = Path("data/raw/rows.json")
+MODEL = Path("models/model.joblib")
+
+
+class DataError(Exception):
+    """Data that cannot be used; each argument is a sentence that says where and what to do."""
+
+
+class Block(BaseModel):
+    """A block of params.yaml; further keys are the user's own."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+    seed: int = Field(42, ge=0, lt=2**32)
+
+
+class Prepare(Block):
+    target: str
+    test_size: float = Field(gt=0, lt=1)
+    drop_duplicates: bool = False
+    drop: list[str] = []
+    id: str | None = None
+    group: str | None = None
+    time: str | None = None
+    read: dict[str, Any] = {}
+
+
+class Train(Block):
+    model: str
+    text: str = Field("string", pattern="^(string|target)$")
+    folds: int = Field(ge=2)
+    threads: int = Field(ge=1)
+
+
+class Evaluate(Block):
+    plot_rows: int = Field(ge=1)
+    importance_columns: int = Field(ge=0)
+    importance_rows: int = Field(ge=1)
+    importance_repeats: int = Field(ge=1)
+
+
+def read_params(kind: type[Block]) -> Any:
+    """Return the block that is named like this class; exit with all that is wrong in it."""
+    name, problems = kind.__name__.lower(), []
+    try:
+        params = (YAML(typ="safe").load(Path("params.yaml")) or {}).get(name)
+        for key in set(params or {}) - set(kind.model_fields):
+            for near in difflib.get_close_matches(str(key), kind.model_fields, 1, 0.8):
+                problems.append(f"{name}.{key} is unknown: did you mean {near!r}?")
+        block = kind.model_validate(params)
+    except ValidationError as error:
+        for wrong in error.errors():
+            given = "" if wrong["type"] == "missing" else f", not {wrong['input']!r}"
+            problems.append(f"{'.'.join(map(str, [name, *wrong['loc']]))}: {wrong['msg']}{given}.")
+    except (OSError, YAMLError, AttributeError, TypeError) as error:
+        problems.append(one_line(error))
+    if problems:
+        sys.exit(listed("params.yaml", problems))
+    return block
+
+
+def one_line(error: object) -> str:
+    """Return a message without its line breaks."""
+    return " ".join(str(error).split())
+
+
+def listed(place: str, problems: Sequence[str]) -> str:
+    """Return the sentence that says what is wrong, or their number and twenty lines of them."""
+    if len(problems) == 1:
+        return f"{place}: {problems[0]}"
+    return "\n- ".join([f"{place}: {len(problems)} problems", *problems[:20]])
+
+
+def require(*paths: Path) -> None:
+    """Exit where a file that an earlier stage writes is missing."""
+    for path in paths:
+        if not path.exists():
+            sys.exit(f"{path.as_posix()} is missing: run `uv run dvc repro`.")

@@ -1,0 +1,75 @@
+"""What the table in data/source must look like, where data/schema.yaml says so."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from ruamel.yaml import YAML, YAMLError
+
+from project import SCHEMA, DataError, one_line
+from tables import convert, kind_of, name_rows
+
+
+def infer_rule(column: pd.Series) -> dict[str, Any]:
+    """Return what holds for a column; a range goes as far beyond its values as they are apart."""
+    rule = {"type": kind_of(column), "required": True, "missing": bool(column.hasnans)}
+    if rule["type"] == "number":
+        least, most = float(column.min()), float(column.max())
+        lowest = least - (most - least)
+        rule["range"] = [max(lowest, 0.0) if least >= 0 else lowest, most + (most - least)]
+        if (column.dropna() % 1 == 0).all():
+            rule["type"] = "integer"
+    if rule["type"] == "text" and column.nunique() <= 40:
+        rule["categories"] = sorted(column.dropna().unique())
+    return rule
+
+
+def write_schema(table: pd.DataFrame) -> None:
+    """Write data/schema.yaml, and name it in dvc.yaml as a dependency of the stage `prepare`."""
+    yaml = YAML()
+    yaml.indent(mapping=2, sequence=4, offset=2)  # as DVC does
+    yaml.dump({"columns": {str(name): infer_rule(table[name]) for name in table}}, SCHEMA)
+    pipeline = yaml.load(Path("dvc.yaml"))
+    dependencies = pipeline["stages"]["prepare"]["deps"]
+    if SCHEMA.as_posix() not in dependencies:
+        dependencies.append(SCHEMA.as_posix())
+        yaml.dump(pipeline, Path("dvc.yaml"))
+
+
+def find_violations(table: pd.DataFrame) -> Iterator[str]:
+    """Yield where the table is not as data/schema.yaml says, if there is one."""
+    if not SCHEMA.exists():
+        return
+    try:
+        rules = YAML(typ="safe").load(SCHEMA)["columns"]
+    except (YAMLError, KeyError, TypeError) as error:
+        raise DataError(f"{SCHEMA.as_posix()} is no schema: {one_line(error)}") from error
+    for name in [*table.columns.difference([*rules]), *rules]:
+        rule, column = rules.get(name), table.get(name)
+        if rule is None:
+            yield f"column {name!r} is not in {SCHEMA.as_posix()}."
+        elif column is None and rule.get("required", True):
+            yield f"column {name!r} is not there, but {SCHEMA.as_posix()} requires it."
+        elif column is not None:
+            yield from find_wrong_cells(column, rule)
+
+
+def find_wrong_cells(column: pd.Series, rule: dict[str, Any]) -> Iterator[str]:
+    """Yield which cells of a column break its rule."""
+    kind = rule.get("type", kind_of(column))
+    cells = convert(column, "number" if kind == "integer" else kind)
+    wrong = {f"no {kind}": column.notna() & cells.isna()}
+    if kind == "integer":
+        wrong["no integer"] |= cells % 1 > 0
+    if rule.get("missing") is False:
+        wrong["empty"] = column.isna()
+    if "categories" in rule:
+        wrong["none of the categories"] = cells.notna() & ~cells.isin(rule["categories"])
+    if "range" in rule:
+        least, most = rule["range"]
+        wrong[f"not from {least} to {most}"] = (cells < least) | (cells > most)
+    for words, where in wrong.items():
+        if where.any():
+            rows = column.index[where]
+            yield f"column {column.name!r} is {words} in {name_rows(rows)}: {column[rows[0]]}."

@@ -1,0 +1,93 @@
+"""Which rows are for training, for the test and for each fold: told by the rows themselves.
+
+Each row has a hash, and its place in the order of the hashes decides. So a row stays on its side
+when others come or go, and identical rows are always together.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from project import Prepare, Train
+from tables import convert, kind_of
+
+
+def row_keys(table: pd.DataFrame) -> np.ndarray:
+    """Return a hash (uint64) per row; the order of the columns does not matter, nor 1 or 1.0."""
+    keys = np.zeros(len(table), np.uint64)
+    for name in sorted(table.columns):
+        keys = keys * np.uint64(1_000_003) + hash_cells(table[name])
+    return keys
+
+
+def hash_cells(column: pd.Series) -> np.ndarray:
+    """Return a hash (uint64) per cell; all missing ones have the same."""
+    if kind_of(column) == "date":
+        column = column.astype("datetime64[us]").astype("int64")
+    if kind_of(column) == "text" or exceeds_float(column):
+        return pd.util.hash_array(convert(column, "text").to_numpy(dtype=object, na_value=""))
+    return pd.util.hash_array(column.to_numpy(dtype="float64", na_value=np.nan))
+
+
+def exceeds_float(column: pd.Series) -> bool:
+    """Tell whether it holds whole numbers that float64, which models work with, mixes up."""
+    return column.dtype.kind in "iu" and max(-int(column.min()), int(column.max())) > 2**53
+
+
+def orders(table: pd.DataFrame, params: Prepare, seed: int) -> Iterator[pd.Series]:
+    """Yield, for the rows of each class, what they are sorted by: the time or a hash.
+
+    The hash is that of the group, of the row key (the table's index) where there are ids, or of the
+    features: rows that differ in the target only are together, else one would give away the other.
+    """
+    if params.time:
+        yield table[params.time].reset_index(drop=True)
+        return
+    if params.group:
+        keys = hash_cells(table[params.group])
+    else:
+        keys = table.index.to_numpy() if params.id else row_keys(table.drop(columns=params.target))
+    order = pd.Series(pd.util.hash_array(keys + np.uint64(seed)))
+{%- if cookiecutter.task == 'classification' %}
+    classes = pd.Series(pd.factorize(table[params.target], sort=True)[0])
+    if not params.group:
+        yield from (rows for _, rows in order.groupby(classes.groupby(order).transform("min")))
+        return
+{%- endif %}
+    yield order
+
+
+def split(table: pd.DataFrame, params: Prepare) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the rows to train on and those to test with; in time the test is the latest part."""
+    is_test = np.zeros(len(table), bool)
+    for order in orders(table, params, params.seed):
+        room = params.test_size * len(order)
+        _, place, sizes = np.unique(order, return_inverse=True, return_counts=True)
+        if params.time:
+            taken = np.cumsum(sizes) - sizes / 2 > len(order) - room
+        else:  # the first in the order, without identical ones that alone are too many
+            taken = sizes <= room
+            taken &= np.cumsum(sizes * taken) - sizes / 2 <= room
+        if not taken.any():
+            taken[sizes.argmin()] = True
+        if taken.all():
+            taken[0] = False
+        is_test[order.index] = taken[place]
+    shuffled = np.argsort(table.index.to_numpy(), kind="stable")
+    return table.iloc[shuffled[~is_test[shuffled]]], table.iloc[shuffled[is_test[shuffled]]]
+
+
+def folds(
+    table: pd.DataFrame, params: Prepare, settings: Train
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield which rows to learn from and which to score; in time, the past and what followed."""
+    part, first = np.zeros(len(table), int), 1 if params.time else 0
+    for order in orders(table, params, settings.seed):
+        place = (order.rank(method="average") - 0.5) / len(order)  # from 0 to 1
+        part[order.index] = (place * (settings.folds + first)).astype(int)
+    for number in range(first, settings.folds + first):
+        fold = part == number
+        rest = part < number if params.time else ~fold
+        if fold.any() and rest.any():
+            yield rest, fold

@@ -1,0 +1,43 @@
+"""A small table with a number, a text with gaps and a date, in every test's own folder."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from project import Prepare
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def table() -> pd.DataFrame:
+    """Forty rows that all differ; the target follows the column `height`."""
+    height = np.arange(40.0)
+    columns = {
+        "height": height,
+        "colour": ["red", "green", "blue", None] * 10,
+        "day": [f"2024-0{day % 9 + 1}-01" for day in range(40)],
+        "label": {% if cookiecutter.task == 'classification' %}np.where(height % 2, "odd", "even"){% else %}3 * height + 1{% endif %},
+    }
+    return pd.DataFrame(columns)
+
+
+@pytest.fixture
+def params() -> Prepare:
+    return Prepare(target="label", test_size=0.2, seed=0)
+
+
+@pytest.fixture
+def folder(table: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the table as own data, and the parameters of this project for its target."""
+    params = (ROOT / "params.yaml").read_text(encoding="utf-8").splitlines()
+    params = ["  target: label" if line.startswith("  target:") else line for line in params]
+    (tmp_path / "params.yaml").write_text("\n".join(params), encoding="utf-8")
+    (tmp_path / "data" / "source").mkdir(parents=True)
+    (tmp_path / "models").mkdir()
+    table.to_csv(tmp_path / "data" / "source" / "table.csv", index=False)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["script"])
+    return tmp_path

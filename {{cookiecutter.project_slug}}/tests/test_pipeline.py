@@ -1,0 +1,68 @@
+"""Prepare, train, evaluate and predict, with every model that params.yaml may name."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import evaluate
+import predict
+import prepare_data
+import train
+from models import MODELS, build_model, load_model
+from project import MODEL, TEST
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+
+
+def set_params(folder: Path, old: str, new: str) -> None:
+    path = folder / "params.yaml"
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_pipeline_runs(folder: Path, table: pd.DataFrame, name: str) -> None:
+    set_params(folder, f"  model: {next(iter(MODELS))}", f"  model: {name}")
+    for stage in (prepare_data, train, evaluate):
+        stage.main()
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["cv"]["folds"] == 5
+    assert metrics["data"]["test_rows"] == 8
+    assert {path.name for path in (folder / "plots").iterdir()} >= {"importance.csv"}
+
+    model = load_model(MODEL)
+    found = predict.predict(model, table[["day", "colour", "height"]])
+    assert len(found) == len(table)
+    test = pd.read_parquet(TEST)
+    again = predict.predict(model, test)["prediction"].to_numpy()
+    assert np.array_equal(again, model.predict(test[list(model.info["columns"])]))
+
+
+def test_new_data_may_have_gaps_and_unknown_categories(folder: Path, table: pd.DataFrame) -> None:
+    prepare_data.main()
+    train.main()
+    table["colour"] = "violet"
+    table.loc[0, "height"] = np.nan
+    assert predict.predict(load_model(MODEL), table)["prediction"].notna().all()
+
+
+def test_settings_reach_the_model_and_each_step() -> None:
+    model = build_model("knn", {"n_neighbors": 3, "impute__strategy": "median"}, {"a": "number"}, 0)
+    assert model["model"].n_neighbors == 3
+    assert model["impute"].strategy == "median"
+    with pytest.raises(ValueError, match="'k'"):
+        build_model("knn", {"k": 3}, {"a": "number"}, 0)
+{%- if cookiecutter.task == 'regression' %}
+
+
+def test_residual_is_positive_where_the_prediction_is_too_low(folder: Path) -> None:
+    for stage in (prepare_data, train, evaluate):
+        stage.main()
+    plotted = pd.read_csv(folder / "plots" / "predictions.csv")
+    expected = plotted["actual"] - plotted["predicted"]
+    assert np.allclose(plotted["residual"], expected, atol=1e-3)
+{%- endif %}
