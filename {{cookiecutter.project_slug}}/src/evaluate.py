@@ -26,6 +26,7 @@ def evaluate(model: Pipeline, X: pd.DataFrame, y: np.ndarray) -> tuple[dict[str,
     the micro-average of one against the rest: every pair of a row and a class counts once.
     See https://scikit-learn.org/stable/modules/model_evaluation.html#roc-metrics
     """
+    X, model = model[:-1].transform(X), model[-1]
     predicted = model.predict(X)
     truth = y[:, np.newaxis] == model.classes_
     if hasattr(model, "predict_proba"):
@@ -82,14 +83,16 @@ def importance(model: Pipeline, X: pd.DataFrame, y: np.ndarray, params: Evaluate
     repeats, rng = params.importance_repeats, np.random.default_rng(0)
     score = measures.get_scorer(model.info["cv"]["metric"])
     # What a column becomes depends on its own cells only, so it can be shuffled afterwards.
-    numbers = model["table"].transform(X.head(params.importance_rows))
+    numbers = np.asarray(model[:1].transform(X.head(params.importance_rows)))
+    names = getattr(model["impute"], "feature_names_in_", None)
     y = y[: len(numbers)]
-    unshuffled = score(model[1:], numbers.copy(), y)
+    unshuffled = score(model[1:], pd.DataFrame(numbers, columns=names, copy=True), y)
     falls = {}
-    for name, columns in list(places(model["table"]).items())[: params.importance_columns]:
+    for name, columns in list(places(model).items())[: params.importance_columns]:
         changed = np.tile(numbers, (repeats, 1))
         order = np.concatenate([rng.permutation(len(y)) for _ in range(repeats)])
         changed[:, columns] = numbers[order][:, columns]
+        changed = pd.DataFrame(changed, columns=names)
         falls[name] = unshuffled - score(model[1:], changed, np.tile(y, repeats))
     table = pd.DataFrame({"column": falls.keys(), "importance": falls.values()})
     return table.sort_values("importance", ascending=False, kind="stable").head(20)
