@@ -17,6 +17,7 @@ from models import features, load_model, places
 from project import MODEL, ROWS, TEST, Evaluate, read_params, require
 
 PLOTS = Path("plots")
+MOST_COMPARED = 20_000  # test rows; of more, those with the smallest keys
 
 {% if cookiecutter.task == 'classification' %}
 def evaluate(model: Pipeline, X: pd.DataFrame, y: np.ndarray) -> tuple[dict[str, float], dict]:
@@ -98,6 +99,21 @@ def importance(model: Pipeline, X: pd.DataFrame, y: np.ndarray, params: Evaluate
     return table.sort_values("importance", ascending=False, kind="stable").head(20)
 
 
+def row_by_row(model: Pipeline, X: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return what a report compares two models by: the prediction of each test row, by its key."""
+    table = predictions[["actual", "predicted"]].copy()
+    table.insert(0, "row_key", X.index)
+{%- if cookiecutter.task == 'classification' %}
+    if hasattr(model, "predict_proba"):
+        chances = model.predict_proba(X)
+        actual = np.searchsorted(model.classes_, table["actual"])
+        table["likelihood"] = chances[np.arange(len(table)), actual]
+        if len(model.classes_) == 2:
+            table[f"score {model.classes_[1]}"] = chances[:, 1]
+{%- endif %}
+    return table.sort_values("row_key", kind="stable").head(MOST_COMPARED)
+
+
 def main() -> None:
     require(TEST, ROWS)
     params, model, test = read_params(Evaluate), load_model(MODEL), pd.read_parquet(TEST)
@@ -105,6 +121,7 @@ def main() -> None:
     with threadpool_limits(model.info["threads"]):
         metrics, plots = evaluate(model, X, y)
         plots["importance"] = importance(model, X, y, params)
+        plots["test_rows"] = row_by_row(model, X, plots["predictions"])
     report: dict[str, Any] = {name: float(f"{value:.6g}") for name, value in metrics.items()}
     report["cv"] = {name: model.info["cv"][name] for name in ("metric", "mean", "std", "folds")}
     report["data"] = json.loads(ROWS.read_text(encoding="utf-8"))

@@ -6,11 +6,24 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mlci.history.comparison import Comparison
+from mlci.history.evidence import Evidence
+from mlci.history.judgement import Finding, Kind, decide, worsened
 from mlci.history.rules import Rules, lookup, noise, primary, rules_at, spread
 from mlci.history.values import ABSENT, Value, is_better, is_finite, is_nan, is_number, same_target
 from mlci.markup import code, shorten, table
 from mlci.writing.remarks import join, link_to_run, not_run
 from mlci.writing.wording import Style, write_difference, write_value
+
+# What is said where the test rows were compared one by one.
+WORDS = {
+    Kind.BETTER: "🟢 Better: {moved}",
+    Kind.WORSE: "🔴 Worse: {moved}",
+    Kind.TOO_MUCH: "❌ Worse than allowed: {moved}; allowed is a loss of {limit}",
+    Kind.PERHAPS: "⚠️ Perhaps worse than allowed: {moved}; too few rows to tell",
+    Kind.EQUAL: "⚪ No difference to be seen: {moved}",
+    Kind.UNCHANGED: "⚪ Unchanged: {moved}",
+    Kind.UNKNOWN: "🔵 Changed: {moved}",
+}
 
 
 @dataclass(frozen=True)
@@ -37,22 +50,22 @@ def differ(old: dict[str, str], new: dict[str, str]) -> list[str]:
     return [code(name) for name in new | old if old.get(name) != new.get(name)]
 
 
-def judge(comparison: Comparison, rules: Rules, style: Style) -> Verdict:
+def judge(comparison: Comparison, evidence: Evidence, rules: Rules, style: Style) -> Verdict:
     """Judge by the rules of this checkout, and where the baseline had another metric by its too."""
-    verdict = judge_by(comparison, primary(comparison.head.metrics, rules), style)
+    verdict = judge_by(comparison, evidence, primary(comparison.head.metrics, rules), style)
     old = comparison.baseline
     if not old or verdict.exit_code or not same_target(old.params, comparison.head.params):
         return verdict
     before = rules_at(old.params)
     if before.metric and before.metric != rules.metric:
-        other = judge_by(comparison, before, style)
+        other = judge_by(comparison, evidence, before, style)
         if other.exit_code:
             by = f"by {code(before.metric)}, the `report.primary_metric` of {code(old.name)}"
             return replace(other, headline=f"{other.headline} ({by})")
     return verdict
 
 
-def judge_by(comparison: Comparison, rules: Rules, style: Style) -> Verdict:
+def judge_by(comparison: Comparison, evidence: Evidence, rules: Rules, style: Style) -> Verdict:
     """Compare the primary metric with the baseline's; a limit that cannot be checked is red."""
     in_ci = bool(os.environ.get("CI"))
     has_limit = rules.max_regression is not None
@@ -78,6 +91,8 @@ def judge_by(comparison: Comparison, rules: Rules, style: Style) -> Verdict:
         return Verdict(f"🆕 {name} {now} ({against})", details)
     reason = join(causes(comparison))
     after = f", after {reason} changed" if reason else ""
+    if rules.metric in evidence.intervals:
+        return judge_rows(comparison, evidence, rules, value, style)
     moved = f"{name} {write_value(value.old, style)} → {now} ({write_difference(delta, style)})"
     chance = noise(old or {}, new, rules.metric)
     lost = -delta * rules.direction
@@ -96,6 +111,41 @@ def judge_by(comparison: Comparison, rules: Rules, style: Style) -> Verdict:
     return Verdict(f"{word}: {moved}{after}", details)
 
 
+def judge_rows(
+    comparison: Comparison, evidence: Evidence, rules: Rules, value: Value, style: Style
+) -> Verdict:
+    """Compare the primary metric on the test rows that both sides have."""
+    old, new = comparison.baseline, comparison.head
+    found = decide(old.metrics if old else {}, new.metrics, evidence, rules)
+    sides = f"{write_value(value.old, style)} → {write_value(value.new, style)}"
+    difference = write_difference(found.change, style)
+    if found.interval:
+        low, high = found.interval.low, found.interval.high
+        bounds = f"{write_difference(low, style)} … {write_difference(high, style)}"
+        difference += f", 95 % interval {bounds}"
+    reason = join(causes(comparison))
+    after = f", after {reason} changed" if reason else ""
+    said = WORDS[found.kind].format(
+        moved=f"{code(rules.metric)} {sides} ({difference}){after}",
+        limit=write_value(rules.max_regression, style),
+    )
+    for name, _ in list(worsened(new.metrics, evidence, rules))[:1]:
+        said += f" · {code(name)} is worse 🔴"
+    details = (
+        f"{numbers(comparison, value, style, by_rows=True)}\n\n{explain(found, evidence, style)}"
+    )
+    return Verdict(said, details, 6 if found.fails else 0)
+
+
+def explain(found: Finding, evidence: Evidence, style: Style) -> str:
+    """Say which test rows the verdict rests on, and what these could have shown."""
+    rows = f"{evidence.common:,} test rows"
+    if evidence.common < max(evidence.now, evidence.before):
+        rows = f"the {rows} that both have (of {evidence.before:,} and {evidence.now:,})"
+    smallest = write_value(found.interval.smallest, style) if found.interval else "–"
+    return f"_Judged row by row on {rows}, which show changes from {smallest} up._"
+
+
 def missing(value: Value, metrics: dict[str, dict[str, Any]]) -> str:
     """Say why there is no number to judge by."""
     known = [name for values in metrics.values() for name in values if is_number(values[name])]
@@ -111,7 +161,7 @@ def missing(value: Value, metrics: dict[str, dict[str, Any]]) -> str:
     return f"{code(value.name)} is {what}: {code(shorten(str(value.new), 40))}"
 
 
-def numbers(comparison: Comparison, value: Value, style: Style) -> str:
+def numbers(comparison: Comparison, value: Value, style: Style, *, by_rows: bool = False) -> str:
     """Put the test score and the cross-validated one, with its spread, side by side."""
     old, new = comparison.baseline, comparison.head
     sides = [old.metrics, new.metrics] if old else [new.metrics]
@@ -126,7 +176,7 @@ def numbers(comparison: Comparison, value: Value, style: Style) -> str:
         cv = Value("", "cv.mean", *means).delta if len(rows) > 1 else None
         rows[1:] = [[*row, "" if cv is None else write_difference(cv, style)] for row in rows[1:]]
         chance = noise(old.metrics, new.metrics, value.name)
-        if chance is not None:
+        if chance is not None and not by_rows:
             rows.append(["noise", "", "", f"± {write_value(chance, style)}"])
     headers = [code(value.name), *([code(old.name)] if old else []), "now"]
     headers += ["Change"] if old else []

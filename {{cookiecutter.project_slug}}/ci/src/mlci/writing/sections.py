@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mlci.history.comparison import Comparison, compare
+from mlci.history.evidence import Evidence, left_by, weigh
 from mlci.history.metadata import Output
 from mlci.history.outcome import Outcome
 from mlci.history.ranking import Board, with_checkout
@@ -269,6 +270,15 @@ def drawn(found: list[Picture], most: int) -> str:
     return "### Plots\n\n" + "\n\n".join(parts)
 
 
+def weigh_rows(comparison: Comparison) -> Evidence:
+    """Compare the predictions of both sides row by row, where both have left them."""
+    old, new = comparison.baseline, comparison.head
+    if not old or not old.is_current or not new.is_current:
+        return Evidence()
+    before = left_by(old.results or old.sha, old.metrics)
+    return weigh(before, left_by("", new.metrics))
+
+
 def read(chosen: Settings, terms: Terms) -> Report:
     """Read everything that a report says, and draw its pictures.
 
@@ -283,7 +293,7 @@ def read(chosen: Settings, terms: Terms) -> Report:
     found = plots.read_plots(comparison)
     style = glance(chosen, max(ROW_LIMITS))
     latest = plots.over_time(board.comparable, rules, style)
-    judged = headline.judge(comparison, rules, style)
+    judged = headline.judge(comparison, weigh_rows(comparison), rules, style)
     found = page.write_images(found + ([latest] if latest else []), PICTURES)
     return Report(comparison, rules, judged, board, found)
 
