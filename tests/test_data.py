@@ -205,7 +205,7 @@ def test_schema_finds_what_changed(render: Render) -> None:
     give(project, good)
     set_params(project, prepare={"target": "y"})
     project.run("python", "src/prepare_data.py", "--write-schema")
-    assert "      - data/schema.yaml\n" in project.read("dvc.yaml")
+    assert "    - data/schema.yaml\n" in project.read("dvc.yaml")
     project.run("python", "src/prepare_data.py")
     changes = {
         "category": (good.replace("25,f", "25,x"), "'sex' is none of the categories in row 7: x"),

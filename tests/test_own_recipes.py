@@ -65,7 +65,7 @@ def test_further_stage(bake: Bake) -> None:
     pipeline = project.read("dvc.yaml")
     for stage, name in (("train", train), ("evaluate", test)):
         pipeline = re.sub(
-            rf"(?s)(\n  {stage}:.*?deps:\n)", rf"\1      - {name}\n", pipeline, count=1
+            rf"(?s)(\n  {stage}:.*?deps:\n)", rf"\1    - {name}\n", pipeline, count=1
         )
     (project.path / "dvc.yaml").write_text(pipeline, encoding="utf-8")
     project.run("dvc", "repro")
