@@ -16,7 +16,7 @@ from mlci.storage import remote
 from mlci.work import dvc_words
 from mlci.work.exchange import fetch, find_known_results, pull, push, repair_cache
 from mlci.work.plan import Step, next_step, sources
-from mlci.work.recovery import keep_locks, mend_locks
+from mlci.work.recovery import keep_locks, put_back_locks
 from mlci.work.state import NOTHING, DiskFull, Session, listed
 
 
@@ -142,7 +142,11 @@ def run_stages(session: Session, step: Step) -> list[str]:
         flags += ["--allow-missing"]
         stages = [*stages, *step.followers]
     keep_locks()
-    done = session.dvc("repro", "--single-item", *flags, *stages)
+    try:
+        done = session.dvc("repro", "--single-item", *flags, *stages)
+    except DiskFull:
+        put_back_locks()
+        raise
     if known := dvc_words.cached_stages(done.output):
         session.note(
             f"Not run, but taken from the run cache as an earlier run left it: {listed(known)}."
@@ -171,6 +175,5 @@ def take(chosen: Settings) -> Session:
         reproduce(session)
         push(session)
     except DiskFull:
-        mend_locks()
         session.disk_full = True
     return session
