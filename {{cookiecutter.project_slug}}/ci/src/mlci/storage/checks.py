@@ -170,7 +170,7 @@ def give(secret: dict[str, Any]) -> str:
     return f"set /p {variable}=" if is_windows else f"read -rs {variable} && export {variable}"
 
 
-def pushed(name: str, answer: dict[str, Any]) -> Check:
+def check_push(name: str, answer: dict[str, Any]) -> Check:
     """Judge whether everything in dvc.lock is in the storage."""
     if "error" in answer:
         return Check(name, "failed", answer["error"][:200], "uv run ci dvc status --cloud")
@@ -191,5 +191,5 @@ def pushed(name: str, answer: dict[str, Any]) -> Check:
 JUDGES: dict[str, Callable[[str, dict[str, Any]], Check]] = {
     "Plugin": plugin,
     "Storage": storage,
-    "Data pushed": pushed,
+    "Data pushed": check_push,
 }

@@ -42,7 +42,7 @@ def remote(*words: str) -> str:
     return done.stdout
 
 
-def listed(*patterns: str) -> list[Saved]:
+def find_saved(*patterns: str) -> list[Saved]:
     """Return the saved results at origin whose refs fit a pattern."""
     found = []
     for line in remote("ls-remote", "--refs", "origin", *patterns).splitlines():
@@ -72,7 +72,7 @@ def find(name: str) -> Saved | None:
     if not base:
         return None
     refs = [publisher().experiment_ref(base), f"refs/heads/ci-results/{base}"]
-    found = [saved for saved in listed(*refs) if saved.ref in refs]
+    found = [saved for saved in find_saved(*refs) if saved.ref in refs]
     if not found:
         return None
     remote("fetch", "--quiet", "origin", f"+{found[0].ref}:{found[0].here}")
@@ -104,7 +104,7 @@ def prune(days: int) -> list[str]:
     Raises:
         ValueError: origin cannot be asked, or refuses it.
     """
-    saved = listed(EXPERIMENTS, BRANCHES)
+    saved = find_saved(EXPERIMENTS, BRANCHES)
     remote("fetch", "--quiet", "--prune", "origin", "+refs/heads/*:refs/remotes/origin/*")
     remote("fetch", "--quiet", "origin", *(f"+{one.ref}:{one.here}" for one in saved))
     reached = set(git("rev-list", "--exclude=origin/ci-results/*", "--remotes=origin").split())
