@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from mlci.storage import keys, server, transfer
 from mlci.storage.causes import ADDRESS, CREDENTIALS, ELSEWHERE, LATER, SCHEME, find_cause
-from mlci.storage.remote import options, place, remote_name, spec
+from mlci.storage.remote import locate, options, remote_name, spec
 from mlci.storage.tools import finish
 
 BLOCKS, ADVISES = "blocks", "advises"  # how grave a failure is
@@ -154,7 +154,7 @@ def give_credentials(line: str) -> str:
     if spec()["oidc"]:
         return str(spec()["oidc"]["sign_in"])
     secrets = spec()["secrets"]
-    unset = [secret for secret in secrets if not place(secret)]
+    unset = [secret for secret in secrets if not locate(secret)]
     lacking = [s for s in unset if s["required"] or (s["option"] or "-") in line.lower()]
     others = [secret for secret in secrets if secret["required"] or secret not in unset]
     return " && ".join(map(give, lacking or others or secrets)) or ELSEWHERE

@@ -18,7 +18,7 @@ from mlci.storage import checks as storage
 from mlci.storage import transfer
 from mlci.storage.remote import options, remote_name, spec
 from mlci.work import template
-from mlci.work.diagnosis import configuration, dvc, show
+from mlci.work.diagnosis import configuration, show
 from mlci.work.duplicate import Copy, changes, find_interrupted, finish, make_copy, put_back
 
 LOCAL = Path(".dvc/config.local")
@@ -60,7 +60,7 @@ class Target:
         return answers
 
 
-def use_remote(url: str, endpoint: str | None, limit: float) -> int:
+def change_remote(url: str, endpoint: str | None, limit: float) -> int:
     """Move the project to another storage and return the exit code.
 
     Raises:
@@ -124,7 +124,7 @@ def move(target: Target, limit: float) -> None:
     Raises:
         NotMovedError: a step failed; the checkout is as it was.
     """
-    failed = [check for check in (dvc(), configuration()) if check.blocks]
+    failed = [check for check in (check_dvc(), configuration()) if check.blocks]
     if failed:
         show(failed)
         raise NotMovedError("This has to be mended first.")

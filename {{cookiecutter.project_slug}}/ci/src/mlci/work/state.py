@@ -44,7 +44,7 @@ class Session:
         """Run a DVC command without keys, remembered so that a run after a crash can end it."""
         limit = self.settings.time_limit
         variables = stage_environment(self.settings.stage_env)
-        return refuse_full_disk(process.dvc([*arguments], variables, limit, remember_child))
+        return refuse_full_disk(process.run_dvc([*arguments], variables, limit, remember_child))
 
     def move_data(self, module: str, *arguments: str, shown: bool = True) -> process.Done:
         """Run `dvc`, or a module that calls it, with the remote's credentials."""
