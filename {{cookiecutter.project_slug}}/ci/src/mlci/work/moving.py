@@ -18,7 +18,7 @@ from mlci.storage import checks as storage
 from mlci.storage import transfer
 from mlci.storage.remote import options, remote_name, spec
 from mlci.work import template
-from mlci.work.diagnosis import configuration, show
+from mlci.work.diagnosis import check_dvc, configuration, show
 from mlci.work.duplicate import Copy, changes, find_interrupted, finish, make_copy, put_back
 
 LOCAL = Path(".dvc/config.local")
