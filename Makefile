@@ -7,7 +7,7 @@ export RUFF_CACHE_DIR = $(CURDIR)/.ruff_cache
 PACKAGE = '{{cookiecutter.project_slug}}/ci'
 PYTEST = .venv/bin/python -m pytest -n 3 --dist worksteal
 
-.PHONY: demo test test-fast lint bench
+.PHONY: demo test test-fast lint coverage bench
 
 demo: .venv
 	.venv/bin/python scripts/demo.py
@@ -24,6 +24,14 @@ lint: .venv
 	.venv/bin/mypy
 	.venv/bin/codespell
 	.venv/bin/sp-repo-review .
+
+# Of the package, over all processes that run in this environment.
+coverage: export COVERAGE_FILE = $(CURDIR)/.coverage
+coverage: .venv
+	.venv/bin/coverage erase
+	.venv/bin/coverage run -m pytest -n 3 --dist worksteal
+	.venv/bin/coverage combine --quiet
+	.venv/bin/coverage report
 
 bench: .venv
 	.venv/bin/python benchmarks/bake.py

@@ -8,6 +8,7 @@ import configparser
 import importlib.util
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -57,6 +58,35 @@ def storage_url() -> str:
     except OSError as error:
         print(f"The folder of the remote could not be made: {error}")
     return str(folder)
+
+
+def link_template() -> None:
+    """Write `.cruft.json`, as cruft does for a project of its own: where updates come from."""
+    file, folder = ROOT / ".cruft.json", ANSWERS.get("_repo_dir")
+    if file.exists() or not folder:  # cruft itself does not name the folder, and writes the file
+        return
+    places = (Path(ANSWERS["_output_dir"], folder), Path(os.environ.get("PWD", ""), folder))
+    here = next((str(path) for path in places if (path / "cookiecutter.json").is_file()), folder)
+    look = ("git", "-c", "safe.directory=*", "-C", here)
+    tracked, lines = attempt(
+        *look, "rev-parse", "HEAD", "HEAD:./cookiecutter.json", "--show-prefix"
+    )
+    found, origin = attempt(*look, "remote", "get-url", "origin")
+    if not (tracked and found and re.match(r"[^/\\]{2,}:", origin)):  # a path is of one machine
+        print(
+            "No .cruft.json: the template has no address. `uvx cruft link ADDRESS` enables updates."
+        )
+        return
+    commit, _, *directory = lines.splitlines()
+    answers = {name: value for name, value in ANSWERS.items() if not name.startswith("_")}
+    state = {
+        "template": re.sub(r"^(https?://)[^/@]*@", r"\1", origin),  # without a token
+        "commit": commit,
+        "checkout": ANSWERS["_checkout"],
+        "context": {"cookiecutter": answers},
+        "directory": directory[0].rstrip("/") if directory else None,
+    }
+    file.write_text(json.dumps(state, indent=2) + "\n", encoding="utf-8")
 
 
 def plan(outer: str) -> list[list[str]]:
@@ -113,6 +143,7 @@ def main() -> None:
     for folder in (ROOT / ".github" / "workflows", ROOT / ".github"):
         if folder.is_dir() and not any(folder.iterdir()):  # its files belong to other answers
             folder.rmdir()
+    link_template()
     outer = outer_repository()
     remaining = carry_out(plan(outer))
     quote = subprocess.list2cmdline if os.name == "nt" else shlex.join

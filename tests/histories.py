@@ -89,6 +89,8 @@ def environment(home: Path, **variables: str) -> dict[str, str]:
     kept = {
         name: os.environ[name] for name in ("LANG", "SYSTEMROOT", "TMPDIR") if name in os.environ
     }
+    # `make coverage` looks at what these processes run, too.
+    kept |= {name: text for name, text in os.environ.items() if name.startswith("COVERAGE_")}
     author = {
         f"GIT_{who}_{what}": "test@example.com" if what == "EMAIL" else "Test"
         for who in ("AUTHOR", "COMMITTER")

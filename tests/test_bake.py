@@ -90,6 +90,17 @@ def test_a_name_gives_a_usable_slug(render, name: str) -> None:
     assert re.fullmatch(r"[a-z0-9-]{1,50}", render(project_name=name).path.name)
 
 
+def test_no_key_of_the_questions_is_written_twice() -> None:
+    """Of two keys of one name JSON takes the last, and says nothing."""
+
+    def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        assert len(pairs) == len(dict(pairs)), [name for name, _ in pairs]
+        return dict(pairs)
+
+    text = (TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8")
+    json.loads(text, object_pairs_hook=once)
+
+
 def test_every_question_has_a_prompt_and_every_choice_an_explanation() -> None:
     prompts = QUESTIONS["__prompts__"]
     assert set(prompts) == {name for name in QUESTIONS if name[0] != "_"}

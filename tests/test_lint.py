@@ -84,7 +84,7 @@ def lint_workflows(folder: Path) -> None:
     schema("vendor.github-workflows", files=files)
     schema("custom.github-workflows-require-timeout", files=files)
     for path in files:
-        for action in re.findall(r"uses: *(.*)", path.read_text(encoding="utf-8")):
+        for action in re.findall(r"uses: (?!\$/)(.*)", path.read_text(encoding="utf-8")):
             assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action), action
 
 
@@ -227,3 +227,7 @@ def test_the_templates_own_workflows_are_clean(repository) -> None:
     lint_workflows(repository(workflows))
     assert zizmor(TEMPLATE) == []
     schema("vendor.dependabot", files=[OWN / "dependabot.yml"])
+    forms = sorted((OWN / "ISSUE_TEMPLATE").glob("*.yml"))
+    assert len(forms) > 1
+    schema("vendor.github-issue-forms", files=[path for path in forms if path.stem != "config"])
+    schema("vendor.github-issue-config", files=[OWN / "ISSUE_TEMPLATE" / "config.yml"])

@@ -1,28 +1,63 @@
 """Promise: a project takes what its template learned, and loses nothing of its own."""
 
 import json
+import os
+import re
 import shutil
 import sys
+import textwrap
+import tomllib
 from pathlib import Path
 
 import pytest
+from answers import QUESTIONS, REMOTES, V0_1_0
 from conftest import TEMPLATE, BakedProject, run
+
+OFFLINE = {"UV_OFFLINE": "1"}  # where the lock is not the point
+NO_LINK = "No .cruft.json: the template has no address."
+
+
+def copy_template(folder: Path) -> None:
+    """Copy the files of this template, as they are in the checkout, into a folder."""
+    tracked = run(
+        "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=TEMPLATE
+    )
+    for name in filter(None, tracked.stdout.split("\0")):
+        if (TEMPLATE / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(TEMPLATE / name, folder / name)
 
 
 @pytest.fixture
 def template(tmp_path: Path) -> Path:
     """Return a copy of this template as a repository of its own, so that it can be changed."""
     copy = tmp_path / "template"
-    tracked = run(
-        "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=TEMPLATE
-    )
-    for name in filter(None, tracked.stdout.split("\0")):
-        if (TEMPLATE / name).is_file():
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(TEMPLATE / name, copy / name)
+    copy_template(copy)
     run("git", "init", "--quiet", "--initial-branch", "main", cwd=copy)
     commit(copy, "The template")
     return copy
+
+
+@pytest.fixture
+def since_0_1_0(tmp_path: Path) -> Path:
+    """Return a repository in which this template, as it is in the checkout, follows 0.1.0."""
+    if run("git", "cat-file", "-e", V0_1_0, cwd=TEMPLATE, check=False).returncode:
+        pytest.skip("0.1.0 is not in this clone: `git fetch --unshallow` brings it")
+    copy = tmp_path / "template"
+    run("git", "clone", "--quiet", "--no-checkout", TEMPLATE, copy, cwd=tmp_path)
+    run("git", "switch", "--quiet", "--force-create", "main", V0_1_0, cwd=copy)
+    run("git", "rm", "--quiet", "-r", ".", cwd=copy)
+    copy_template(copy)
+    commit(copy, "What came after 0.1.0")
+    return copy
+
+
+def publish(template: Path, folder: Path) -> str:
+    """Give the template an `origin`, a bare repository in the folder, and return its address."""
+    run("git", "clone", "--quiet", "--bare", template, folder / "ours.git", cwd=template)
+    address = (folder / "ours.git").as_uri()
+    run("git", "remote", "add", "origin", address, cwd=template)
+    return address
 
 
 def commit(repository: Path, message: str) -> None:
@@ -38,11 +73,115 @@ def replace(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
 
 
+def append(path: Path, line: str) -> None:
+    """Add a line at the end of a file."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(f"{line}\n")
+
+
+def assert_merged(project: BakedProject) -> None:
+    """Check that an update left nothing to decide."""
+    assert not [path for path in project.path.rglob("*.rej") if ".venv" not in path.parts]
+    assert run("git", "grep", "-l", "^<<<<<<<", cwd=project.path, check=False).stdout == ""
+    assert "UU" not in project.git("status", "--short")
+
+
 @pytest.mark.slow
-def test_an_update_brings_the_new_and_keeps_the_own(template: Path, tmp_path: Path) -> None:
-    run("cruft", "create", template, "--no-input", cwd=tmp_path)
+@pytest.mark.parametrize(
+    "typed", ["a path", "a relative path", "an abbreviation", "a folder in it"]
+)
+def test_a_project_of_plain_cookiecutter_knows_its_template(
+    template: Path, tmp_path: Path, typed: str
+) -> None:
+    directory = None
+    if typed == "a folder in it":
+        directory = "templates of ours/ml"
+        (template / "templates of ours" / "ml").mkdir(parents=True)
+        tops = {name.split("/")[0] for name in run("git", "ls-files", cwd=template).stdout.split()}
+        for name in sorted(tops & {"hooks", "templates", "cookiecutter.json"}):
+            shutil.move(template / name, template / directory / name)
+        name = "{{cookiecutter.project_slug}}"
+        shutil.move(template / name, template / directory / name)
+        commit(template, "Make room for other templates")
+    address = publish(template, tmp_path)
+    config = tmp_path / "config.yaml"
+    config.write_text(f"abbreviations: {{our: '{tmp_path.as_uri()}/{{0}}.git'}}\n")
+    arguments = {
+        "a path": [template],
+        "a relative path": ["../template", "--output-dir", "elsewhere"],
+        "an abbreviation": ["our:ours", "--checkout", "main", "--config-file", config],
+        "a folder in it": [template, "--directory", directory],
+    }[typed]
+    work = tmp_path / "work"
+    (work / "elsewhere").mkdir(parents=True)
+    command = ["cookiecutter", "--no-input", *arguments, "author_name=Zoë 🚀"]
+    shell = os.environ | OFFLINE | {"PWD": str(work)}
+    done = run(*command, cwd=work, env=shell)
+    place = work / "elsewhere" if typed == "a relative path" else work
+    project = BakedProject(place / "my-ml-project", tmp_path / "environment")
+
+    assert NO_LINK not in done.stdout
+    assert ".cruft.json" in project.git("show", "--format=", "--name-only", "HEAD").splitlines()
+    state = json.loads(project.read(".cruft.json"))
+    assert state["template"] == address
+    assert state["commit"] == run("git", "rev-parse", "HEAD", cwd=template).stdout.strip()
+    assert state["checkout"] == ("main" if typed == "an abbreviation" else None)
+    assert state["directory"] == directory
+    answers = state["context"]["cookiecutter"]
+    assert set(answers) == {name for name in QUESTIONS if name[0] != "_"}
+    assert answers["author_name"] == "Zoë 🚀"
+    assert str(tmp_path) not in json.dumps(answers)
+    run("cruft", "check", cwd=project.path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("template_is", ["of no repository", "without an address", "a zip"])
+def test_a_template_without_an_address_is_said_and_no_file_written(
+    template: Path, tmp_path: Path, template_is: str
+) -> None:
+    source = template
+    if template_is == "of no repository":
+        shutil.rmtree(template / ".git")
+    if template_is == "a zip":
+        publish(template, tmp_path)
+        source = tmp_path / "template.zip"
+        run("git", "archive", "--prefix=template/", "-o", source, "HEAD", cwd=template)
+    (tmp_path / "work").mkdir()
+    env = os.environ | OFFLINE
+    done = run("cookiecutter", "--no-input", source, cwd=tmp_path / "work", env=env)
+    assert done.stdout.count(NO_LINK) == 1
+    assert not (tmp_path / "work" / "my-ml-project" / ".cruft.json").exists()
+
+
+@pytest.mark.slow
+def test_no_token_of_the_templates_address_is_kept(template: Path, tmp_path: Path) -> None:
+    token = "https://me:hunter2@git.example.com/ours.git"
+    run("git", "remote", "add", "origin", token, cwd=template)
+    (tmp_path / "work").mkdir()
+    env = os.environ | OFFLINE
+    run("cookiecutter", "--no-input", template, cwd=tmp_path / "work", env=env)
+    text = (tmp_path / "work" / "my-ml-project" / ".cruft.json").read_text(encoding="utf-8")
+    assert json.loads(text)["template"] == "https://git.example.com/ours.git"
+
+
+@pytest.mark.parametrize("remote", REMOTES)
+def test_the_readme_which_is_the_users_names_no_address_of_the_storage(render, remote: str) -> None:
+    project = render(remote=remote)
+    assert REMOTES[remote]["url"].format(slug="my-ml-project") not in project.read("README.md")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("maker", ["cruft", "cookiecutter"])
+def test_an_update_brings_the_new_and_keeps_the_own(
+    template: Path, tmp_path: Path, maker: str
+) -> None:
     project = BakedProject(tmp_path / "my-ml-project", tmp_path / "environment")
-    commit(project.path, "Link the template")
+    if maker == "cruft":
+        run("cruft", "create", template, "--no-input", cwd=tmp_path)
+        commit(project.path, "Link the template")
+    else:
+        publish(template, tmp_path)
+        run("cookiecutter", "--no-input", template, cwd=tmp_path)
     config, log = project.read(".dvc/config"), project.git("log", "--format=%H")
 
     replace(project.path / "params.yaml", "seed: 42", "seed: 7")
@@ -51,13 +190,18 @@ def test_an_update_brings_the_new_and_keeps_the_own(template: Path, tmp_path: Pa
     commit(project.path, "Our own seed and dependency")
 
     files = template / "{{cookiecutter.project_slug}}"
-    with (files / ".gitignore").open("a", encoding="utf-8") as file:
-        file.write("/from-the-template\n")
+    append(files / ".gitignore", "/from-the-template")
+    for name in ("train.py", "params.yaml", "dvc.yaml", "README.md", "src/prepare_data.py"):
+        append(files / name, "# from the template")
+    (files / "src" / "of_the_template.py").write_text("")
     replace(files / "pyproject.toml", '  "tabulate', '  "packaging>=24",\n  "tabulate')
     answers = json.loads((template / "cookiecutter.json").read_text(encoding="utf-8"))
     answers["_remotes"]["local"]["title"] = "a renamed remote"
     (template / "cookiecutter.json").write_text(json.dumps(answers), encoding="utf-8")
     commit(template, "What the template learned")
+    if maker == "cookiecutter":
+        run("git", "push", "--quiet", "origin", "main", cwd=template)
+    owned = project.git("ls-files", "src", "train.py", "params.yaml", "dvc.yaml", "README.md")
 
     run("cruft", "update", "--skip-apply-ask", cwd=project.path)
     run("uv", "lock", "--quiet", cwd=project.path)
@@ -69,9 +213,64 @@ def test_an_update_brings_the_new_and_keeps_the_own(template: Path, tmp_path: Pa
     assert {'name = "humanize"', 'name = "packaging"'} <= set(project.read("uv.lock").splitlines())
     assert project.read(".dvc/config") == config
     assert log in project.git("log", "--format=%H")
-    assert not [path for path in project.path.rglob("*.rej") if ".venv" not in path.parts]
-    assert run("git", "grep", "-l", "^<<<<<<<", cwd=project.path, check=False).stdout == ""
+    assert project.git("diff", "--name-only", "HEAD", "--", *owned.split()) == ""
+    assert not (project.path / "src" / "of_the_template.py").exists()
+    assert_merged(project)
     run("cruft", "check", cwd=project.path)
+
+
+def skip_list() -> str:
+    """Return the block that docs/update.md asks to paste."""
+    text = (TEMPLATE / "docs" / "update.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```toml\n(.*?) *```", text, re.DOTALL)
+    return textwrap.dedent(block)
+
+
+@pytest.mark.slow
+def test_an_edited_project_of_0_1_0_takes_its_first_update(
+    since_0_1_0: Path, tmp_path: Path
+) -> None:
+    """The steps of docs/update.md: paste the skip list, commit, `cruft update`, `uv lock`."""
+    made = ["cruft", "create", since_0_1_0, "--checkout", V0_1_0, "--no-input"]
+    run(*made, cwd=tmp_path)
+    project = BakedProject(tmp_path / "my-ml-project", tmp_path / "environment")
+    commit(project.path, "Link the template")
+    edits = {
+        "params.yaml": ("seed: 42", "seed: 7"),
+        "README.md": ("## Quick start", "## Our own words\n\n## Quick start"),
+        "pyproject.toml": ('  "joblib', '  "humanize>=4",\n  "joblib'),
+        "train.py": ("import", "import math  # noqa: F401\nimport"),
+        "tests/test_train.py": ("def test", "def test_ours() -> None:\n    pass\n\n\ndef test"),
+    }
+    for name, (old, new) in edits.items():
+        replace(project.path / name, old, new)
+    append(project.path / ".gitignore", "/ours")
+    run("uv", "lock", "--quiet", cwd=project.path)
+    commit(project.path, "Our own work")
+
+    pyproject = project.read("pyproject.toml")
+    pasted = re.sub(r"(?ms)^\[tool\.cruft\]\n.*?\]\n(?=\n)", lambda _: skip_list(), pyproject)
+    (project.path / "pyproject.toml").write_text(pasted, encoding="utf-8")
+    assert len(tomllib.loads(pasted)["tool"]["cruft"]["skip"]) == 10
+    commit(project.path, "Leave our files alone")
+    config = project.read(".dvc/config")
+
+    run("cruft", "update", "--skip-apply-ask", cwd=project.path)
+    assert_merged(project)
+    run("uv", "lock", "--quiet", cwd=project.path)
+    assert project.read(".dvc/config") == config
+    changed = set(project.git("diff", "--name-only", "HEAD").split())
+    assert changed.isdisjoint({*edits, ".gitignore"} - {"pyproject.toml", ".gitignore"})
+    assert '"humanize>=4"' in project.read("pyproject.toml")
+    assert "/ours\n" in project.read(".gitignore")
+    state = json.loads(project.read(".cruft.json"))
+    assert state["commit"] == run("git", "rev-parse", "HEAD", cwd=since_0_1_0).stdout.strip()
+
+
+def test_the_skip_list_to_paste_is_the_templates_own() -> None:
+    """Pasted otherwise, the next update would end in a conflict."""
+    template = TEMPLATE / "{{cookiecutter.project_slug}}" / "pyproject.toml"
+    assert f"\n{skip_list()}\n" in template.read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
