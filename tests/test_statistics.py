@@ -1,4 +1,4 @@
-"""Tests and intervals of a difference: equal to those of well-known libraries, right in simulation."""
+"""Tests and intervals of a difference: as well-known libraries have them, right in simulation."""
 
 import math
 from collections.abc import Callable

@@ -15,8 +15,10 @@ has them (`cv.metric`, `cv.scores`), and else not by anything.
 import csv
 import io
 import math
+import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -57,6 +59,20 @@ class Evidence:
         """Tell whether the two sides were tested on rows that are not the same."""
         smaller = min(self.before, self.now)
         return smaller > 0 and self.common < ENOUGH * smaller
+
+
+def left_by(sha: str, metrics: Values) -> Side:
+    """Read what a commit, or with an empty sha the checkout, has in Git to compare by."""
+    return Side(metrics, read_file(sha, TEST_ROWS), read_file(sha, RESAMPLES))
+
+
+def read_file(sha: str, path: str) -> bytes:
+    """Return the content of a file, empty where there is none."""
+    if not sha:
+        return Path(path).read_bytes() if Path(path).is_file() else b""
+    command = ["git", "cat-file", "blob", f"{sha}:./{path}"]
+    done = subprocess.run(command, capture_output=True, check=False)
+    return done.stdout if done.returncode == 0 else b""
 
 
 def columns(content: bytes) -> dict[str, list[str]]:

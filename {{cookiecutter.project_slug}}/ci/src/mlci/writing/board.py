@@ -17,7 +17,7 @@ from mlci.history.rules import lookup, spread
 from mlci.history.values import is_number, target
 from mlci.markup import code, table
 from mlci.writing import page
-from mlci.writing.headline import validated
+from mlci.writing.measures import validated
 from mlci.writing.wording import EXACT, Style, shown
 
 MOST_METRICS = 4  # columns in a table to read; JSON and CSV have all
@@ -53,7 +53,7 @@ def cells(
         if rank > style.rows and HERE not in one.names:
             continue
         values = [plain(shown(lookup(one.metrics, name), style), quote) for name in metrics]
-        validation = [validated(one.metrics, board.rules.metric, style)] if has_cv else []
+        validation = [validated(one.metrics, board.rules.metric, style) or "–"] if has_cv else []
         changed = [
             quote(f"{name}={plain(shown(value, exact), str)}")
             for name, value in board.changed(one).items()

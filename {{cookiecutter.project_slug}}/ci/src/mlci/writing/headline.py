@@ -5,21 +5,32 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlci.history.comparison import Comparison
-from mlci.history.rules import Rules, lookup, noise, primary, spread
-from mlci.history.values import ABSENT, Value, is_nan, is_number
-from mlci.markup import code, table
-from mlci.writing.wording import Style, shown, signed
+from mlci.history.evidence import Evidence
+from mlci.history.judgement import Finding, Kind, decide, worsened
+from mlci.history.rules import Rules, lookup, primary
+from mlci.history.values import ABSENT, Value, is_finite, is_number
+from mlci.markup import code
+from mlci.writing.wording import Style, bounds, shown, signed, together
 
-NAMED_CAUSES = 3
+WORDS = {
+    Kind.BETTER: "🟢 Better: {moved}",
+    Kind.WORSE: "🔴 Worse: {moved}",
+    Kind.TOO_MUCH: "❌ Worse than allowed: {moved}; allowed is a loss of {limit}",
+    Kind.PERHAPS: "⚠️ Perhaps worse than allowed: {moved}; too few rows to tell",
+    Kind.EQUAL: "⚪ No difference to be seen: {moved}",
+    Kind.UNCHANGED: "⚪ Unchanged: {name} {now}",
+    Kind.UNKNOWN: "🔵 Changed: {moved}",
+    Kind.OTHER_ROWS: "◻️ Not comparable: {name} {now}, on other test rows",
+}
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The first line of a report, and what the exit code of the run depends on."""
+    """The first line of a report, why, and what the exit code of the run depends on."""
 
     headline: str  # Markdown
-    details: str  # Markdown
-    regressed: bool = False  # by more than `report.max_regression`
+    details: str  # Markdown, a line or two; may be empty
+    regressed: bool = False  # the run fails with code 6
 
 
 def causes(comparison: Comparison) -> list[str]:
@@ -33,43 +44,68 @@ def causes(comparison: Comparison) -> list[str]:
     return params + changed
 
 
-def together(names: list[str]) -> str:
-    """Write a list in words: `a`, `b` and `c`; of a long one the first and how many follow."""
-    if len(names) > NAMED_CAUSES:
-        names = [*names[: NAMED_CAUSES - 1], f"{len(names) - NAMED_CAUSES + 1:,} more"]
-    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]])) if names else ""
+def judge(comparison: Comparison, evidence: Evidence, rules: Rules, style: Style) -> Verdict:
+    """Judge the primary metric against the baseline's.
 
-
-def judge(comparison: Comparison, rules: Rules, style: Style) -> Verdict:
-    """Compare the primary metric with the baseline's."""
-    new, old = comparison.head.metrics, comparison.baseline and comparison.baseline.metrics
+    Where there is a limit, a number that is none fails: nothing is green that was not judged.
+    """
+    new = comparison.head.metrics
+    old = comparison.baseline.metrics if comparison.baseline else {}
     rules = primary(new, rules)
-    value = Value("", rules.metric, lookup(old or {}, rules.metric), lookup(new, rules.metric))
-    if not is_number(value.new) or is_nan(value.new):
-        return Verdict(f"❔ No verdict: {missing(value, new)}", "")
+    value = Value("", rules.metric, lookup(old, rules.metric), lookup(new, rules.metric))
+    limited = rules.max_regression is not None
+    if not is_finite(value.new):
+        was_judged = limited and bool(old) and bool(new)
+        return Verdict(f"❔ No verdict: {missing(value, new)}", "", regressed=was_judged)
     name, now = code(rules.metric), shown(value.new, style)
-    details = numbers(comparison, value, style)
-    delta = value.delta
-    if delta is None or is_nan(delta):
+    if not is_finite(value.old):
         against = "first results" if value.old is ABSENT else "the baseline has no number"
-        return Verdict(f"🆕 {name} {now} ({against})", details)
+        return Verdict(f"🆕 {name} {now} ({against})", "")
+    found = decide(old, new, evidence, rules)
+    numbers = signed(found.change, style)
+    if found.interval:
+        numbers += f", 95 % interval {bounds(found.interval, style)}"
+    said = WORDS[found.kind].format(
+        name=name,
+        now=now,
+        moved=f"{name} {shown(value.old, style)} → {now} ({numbers})",
+        limit=shown(rules.max_regression, style),
+    )
+    worse = [name for name, _ in worsened(new, evidence, rules)][:1]
+    if worse:
+        joined = "and" if found.kind in (Kind.WORSE, Kind.TOO_MUCH) else "but"
+        said += f", {joined} {code(worse[0])} is worse"
     reason = together(causes(comparison))
-    after = f", after {reason} changed" if reason else ""
-    moved = f"{name} {shown(value.old, style)} → {now} ({signed(delta, style)})"
-    chance = noise(old or {}, new, rules.metric)
-    lost = -delta * rules.direction
-    worst = rules.max_regression
-    if worst is not None and lost > worst and not math.isclose(lost, worst, rel_tol=1e-9):
-        limit = f"allowed is a loss of {shown(worst, style)}"
-        return Verdict(f"❌ Worse than allowed: {moved}{after}; {limit}", details, regressed=True)
-    if not delta:
-        return Verdict(f"⚪ Unchanged: {name} {now}{after}", details)
-    if chance is not None and abs(delta) <= chance:
-        return Verdict(f"⚪ Within noise: {moved}{after}", details)
-    word = {1: "🟢 Better", -1: "🔴 Worse", 0: "🔵 Changed"}[
-        rules.direction * (1 if delta > 0 else -1)
-    ]
-    return Verdict(f"{word}: {moved}{after}", details)
+    parts = [f"After {reason} changed." if reason else "", because(found, evidence, rules, style)]
+    return Verdict(said, " ".join(filter(None, parts)), found.fails)
+
+
+def because(found: Finding, evidence: Evidence, rules: Rules, style: Style) -> str:
+    """Say what the verdict rests on: which rows or folds, and what these could have shown."""
+    limit = f"allowed is a loss of {shown(rules.max_regression, style)}"
+    if found.kind is Kind.OTHER_ROWS:
+        return (
+            f"Of {evidence.now:,} test rows {evidence.common:,} are among the {evidence.before:,}"
+            " of the baseline: its score is of other rows."
+        )
+    if not found.interval:
+        if found.kind is Kind.UNCHANGED:
+            return ""
+        return "How much of it is chance is not known: there are no predictions row by row."
+    tested = f"{evidence.common:,} test rows"
+    if evidence.common < max(evidence.now, evidence.before):
+        tested = (
+            f"the {evidence.common:,} test rows that both have"
+            f" (of {evidence.before:,} and {evidence.now:,})"
+        )
+    if found.by_folds:
+        tested = "the folds of the cross-validation, which both share,"
+    smallest = shown(found.interval.smallest, style)
+    if found.kind is Kind.PERHAPS:
+        return f"{limit.capitalize()}, but {tested} show only changes from {smallest} up."
+    if found.kind in (Kind.EQUAL, Kind.UNCHANGED):
+        return f"{tested[0].upper()}{tested[1:]} show changes from {smallest} up."
+    return f"Judged on {tested.rstrip(',')}."
 
 
 def not_run(comparison: Comparison) -> Verdict:
@@ -89,42 +125,6 @@ def missing(value: Value, metrics: dict[str, dict[str, Any]]) -> str:
         return f"which {code(value.name)} counts? It is in {together(holders)}"
     if value.new is ABSENT:
         return f"no metrics file has {code(value.name)} (`report.primary_metric`)"
-    return f"{code(value.name)} is no number: {code(str(value.new))}"
-
-
-def numbers(comparison: Comparison, value: Value, style: Style) -> str:
-    """Put the test score and the cross-validated one, with its spread, side by side."""
-    old, new = comparison.baseline, comparison.head
-    sides = [old.metrics, new.metrics] if old else [new.metrics]
-    rows = [["test data", *(shown(lookup(side, value.name), style) for side in sides)]]
-    if spread(new.metrics, value.name) is not None:
-        folds = lookup(new.metrics, "cv.folds")
-        means = [validated(side, value.name, style) for side in sides]
-        rows.append([f"cross-validation, {folds} folds", *means])
-    if old:
-        rows[0].append(signed(value.delta, style) if value.delta is not None else "")
-        means = [lookup(side, "cv.mean") for side in sides]
-        cv = Value("", "cv.mean", *means).delta if len(rows) > 1 else None
-        rows[1:] = [[*row, "" if cv is None else signed(cv, style)] for row in rows[1:]]
-        chance = noise(old.metrics, new.metrics, value.name)
-        if chance is not None:
-            rows.append(["noise", "", "", f"± {shown(chance, style)}"])
-    headers = [code(value.name), *([code(old.revision)] if old else []), "now"]
-    headers += ["Change"] if old else []
-    body = table(headers, rows, tuple(range(1, len(headers))))
-    measured = lookup(new.metrics, "cv.metric")
-    if measured in (ABSENT, value.name):
-        return body
-    return (
-        f"{body}\n\n_How large noise is, is not known: the folds measured {code(str(measured))}"
-        " (`METRIC` in `train.py`)._"
-    )
-
-
-def validated(metrics: dict[str, dict[str, Any]], metric: str, style: Style) -> str:
-    """Write the mean score over the folds with its standard deviation."""
-    std = spread(metrics, metric)
-    if std is None:
-        return "–"
-    mean = lookup(metrics, "cv.mean")
-    return f"{shown(mean, style)}\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{shown(std, style)}"
+    number = value.new
+    said = "NaN" if isinstance(number, float) and math.isnan(number) else str(number)
+    return f"{code(value.name)} is no number: {code(said)}"

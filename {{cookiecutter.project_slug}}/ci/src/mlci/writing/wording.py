@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlci import numerals
-from mlci.history.values import ABSENT, Value, is_nan, is_number
+from mlci.history.statistics import Interval
+from mlci.history.values import ABSENT, is_number
 from mlci.markup import code
 
 BRIEF = "0[.][0000]"  # where a reader compares at a glance
 EXACT = "0[.][000000000000000]"  # for parameters, which are shown as they were set
 
+
+NAMED = 3  # of a list in words
 
 LONGEST_NUMBER = 30  # characters; a longer one is written with an exponent
 
@@ -46,20 +49,16 @@ def signed(delta: float, style: Style) -> str:
     return f"{'+' if delta >= 0 else '-'}{shown(abs(delta), style).removeprefix('+')}"
 
 
-def change(value: Value, style: Style, better: int) -> str:
-    """Write what happened to a metric: by how much, which way, and whether that is good.
+def bounds(interval: Interval, style: Style) -> str:
+    """Write the bounds of an interval, with their signs."""
+    return f"{signed(interval.low, style)} … {signed(interval.high, style)}"
 
-    `better` is 1 where a higher value is better, -1 where a lower one is, 0 where nobody knows.
-    """
-    if value.old is ABSENT or value.new is ABSENT:
-        return "new" if value.old is ABSENT else "removed"
-    if not value.changed:
-        return ""
-    delta = value.delta
-    if not delta or is_nan(delta):
-        return "changed"
-    verdict = {1: " 🟢", -1: " 🔴", 0: ""}[better * (1 if delta > 0 else -1)]
-    return f"{signed(delta, style)} {'▲' if delta > 0 else '▼'}{verdict}"
+
+def together(names: list[str]) -> str:
+    """Write a list in words: `a`, `b` and `c`; of a long one the first and how many follow."""
+    if len(names) > NAMED:
+        names = [*names[: NAMED - 1], f"{len(names) - NAMED + 1:,} more"]
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]])) if names else ""
 
 
 def size(count: int | None) -> str:
