@@ -22,6 +22,7 @@ lint: .venv
 	.venv/bin/ruff check . $(PACKAGE)
 	.venv/bin/ruff format --check . $(PACKAGE)
 	.venv/bin/mypy
+	.venv/bin/lint-imports --no-cache
 	.venv/bin/codespell
 	.venv/bin/sp-repo-review .
 

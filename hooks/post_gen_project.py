@@ -18,8 +18,9 @@ from pathlib import Path
 ANSWERS = json.loads(r"""{{ cookiecutter | tojson }}""")
 REMOTE = ANSWERS["_remotes"][ANSWERS["remote"]]
 ROOT = Path.cwd().resolve()
-# The Python that the project asks for may not be on this machine yet; this one surely is.
-ENVIRONMENT = {"UV_PYTHON": sys.executable} | os.environ | {"DVC_NO_ANALYTICS": "1"}
+ENVIRONMENT = {**os.environ, "DVC_NO_ANALYTICS": "1"}
+if sys.version_info >= (3, 11):  # noqa: UP036 - the one of .python-version may be missing
+    ENVIRONMENT.setdefault("UV_PYTHON", sys.executable)
 for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):  # of another repository, where Git
     ENVIRONMENT.pop(name, None)  # itself runs cookiecutter, as `git rebase --exec` does
 INSTALL = {"git": "# https://git-scm.com", "dvc": "pip install dvc", "uv": "pip install uv"}
@@ -37,6 +38,13 @@ def attempt(*command: str) -> tuple[bool, str]:
     return done.returncode == 0, (done.stdout + done.stderr).decode(errors="replace").strip()
 
 
+def cause(output: str) -> str:
+    """Return the line of a tool's output that names the cause: the last one about an error."""
+    lines = output.splitlines() or ["no reason given"]
+    errors = [line for line in lines if re.match(r"(?i)\W*(fatal|error|caused by)\b|\W*╰─▶", line)]
+    return (errors or lines)[-1].strip()
+
+
 def outer_repository() -> str:
     """Return the top folder of the repository that this project becomes a part of, if any.
 
@@ -49,7 +57,10 @@ def outer_repository() -> str:
 
 
 def storage_url() -> str:
-    """Return the remote's URL; a local folder is made, and absolute: every clone finds it."""
+    """Return the remote's URL, or nothing where DVC, which knows ASCII only, cannot write it.
+
+    A local folder is made, and absolute where that is possible: every clone finds it.
+    """
     if REMOTE["schemes"]:
         return str(ANSWERS["remote_url"])
     folder = (ROOT / Path(ANSWERS["remote_url"]).expanduser()).resolve()
@@ -57,7 +68,13 @@ def storage_url() -> str:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         print(f"The folder of the remote could not be made: {error}")
-    return str(folder)
+    same_drive = folder.anchor == ROOT.anchor
+    ways = [str(folder), *([os.path.relpath(folder, ROOT)] if same_drive else [])]
+    if url := next(filter(str.isascii, ways), ""):
+        return url
+    print(f"DVC cannot write {folder} into its configuration. Choose a folder in plain letters:")
+    print("  uv run dvc remote add --default storage PATH")
+    return ""
 
 
 def link_template() -> None:
@@ -82,7 +99,7 @@ def link_template() -> None:
     state = {
         "template": re.sub(r"^(https?://)[^/@]*@", r"\1", origin),  # without a token
         "commit": commit,
-        "checkout": ANSWERS["_checkout"],
+        "checkout": ANSWERS.get("_checkout"),
         "context": {"cookiecutter": answers},
         "directory": directory[0].rstrip("/") if directory else None,
     }
@@ -100,9 +117,9 @@ def plan(outer: str) -> list[list[str]]:
         commands += [["dvc", "init", "--quiet", "--force", *(["--subdir"] if outer else [])]]
     if not config.has_option("core", "analytics"):
         commands += [["dvc", "config", "core.analytics", "false"]]
-    if not config.has_section("'remote \"storage\"'"):
+    if not config.has_section("'remote \"storage\"'") and (url := storage_url()):
         options = REMOTE["options"] | {REMOTE["endpoint_option"]: ANSWERS["remote_endpoint"]}
-        commands += [["dvc", "remote", "add", "--quiet", "--default", "storage", storage_url()]]
+        commands += [["dvc", "remote", "add", "--quiet", "--default", "storage", url]]
         commands += [["dvc", "remote", "modify", "storage", *o] for o in options.items() if all(o)]
     if not (ROOT / "uv.lock").exists():
         commands += [["uv", "lock", "--quiet"]]
@@ -131,7 +148,7 @@ def carry_out(commands: list[list[str]]) -> list[list[str]]:
             done, output = attempt(*runnable(command))
             if done:
                 continue
-            print(f"{command[0]} failed: {(output.splitlines() or ['no reason given'])[-1]}")
+            print(f"{command[0]} failed: {cause(output)}")
         remaining.append(command)
     if remaining and (ROOT / ".git").exists() and remaining[-1][1] != "commit":
         remaining += [["git", "add", "--all"], ["git", "commit", "-m", "Finish the setup"]]
@@ -140,6 +157,8 @@ def carry_out(commands: list[list[str]]) -> list[list[str]]:
 
 def main() -> None:
     """Set the project up, then print what remains to be done and what to type next."""
+    for stream in (sys.stdout, sys.stderr):  # a console that lacks a letter ends no setup
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     for folder in (ROOT / ".github" / "workflows", ROOT / ".github"):
         if folder.is_dir() and not any(folder.iterdir()):  # its files belong to other answers
             folder.rmdir()
@@ -156,6 +175,8 @@ def main() -> None:
             lines += IDENTITY
         lines += map(quote, remaining)
     print(*lines, "uv sync", "uv run dvc repro", sep="\n  ")
+    if not REMOTE["schemes"]:
+        print("\nOnly this machine can pull the data. For others: `uv run ci use-remote ADDRESS`.")
     if outer:
         print(f"\nNothing was committed. CI reads its files only from {outer}, so none runs yet.")
 

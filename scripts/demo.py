@@ -1,5 +1,6 @@
 """Bake a project into build/demo, run it, try a second model on a branch, and compare the two."""
 
+import itertools
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ from cookiecutter.main import cookiecutter
 TEMPLATE = Path(__file__).resolve().parents[1]
 DEMO = TEMPLATE / "build" / "demo"
 PROJECT = DEMO / "handwritten-digits"
+AUTHOR = "demo@example.com"
 TOOLS = Path(sys.executable).parent
 ENVIRONMENT = os.environ | {
     "PATH": f"{TOOLS}{os.pathsep}{os.environ['PATH']}",
@@ -19,9 +21,9 @@ ENVIRONMENT = os.environ | {
     "UV_PROJECT_ENVIRONMENT": str(PROJECT / ".venv"),
     # The demo commits even on a machine where Git does not know its user yet.
     "GIT_AUTHOR_NAME": "Demo",
-    "GIT_AUTHOR_EMAIL": "demo@example.com",
+    "GIT_AUTHOR_EMAIL": AUTHOR,
     "GIT_COMMITTER_NAME": "Demo",
-    "GIT_COMMITTER_EMAIL": "demo@example.com",
+    "GIT_COMMITTER_EMAIL": AUTHOR,
 }
 OPEN_THESE = {
     "report.html": "the second model against the first, with its plots",
@@ -38,9 +40,31 @@ def step(*command: str) -> None:
     subprocess.run(command, cwd=PROJECT, env=ENVIRONMENT, check=True)
 
 
+def output_of(*command: str) -> str:
+    """Return what a Git command prints in the project, or nothing where there is none."""
+    git = ["git", "-C", str(PROJECT), *command]
+    return subprocess.run(git, capture_output=True, check=False, encoding="utf-8").stdout
+
+
+def is_changed() -> bool:
+    """Tell whether somebody has worked in the last demo: other commits, or files not committed."""
+    authors = set(output_of("log", "--all", "--format=%ae").split())
+    return PROJECT.exists() and (authors != {AUTHOR} or output_of("status", "--short") != "")
+
+
+def make_room() -> None:
+    """Remove the last demo; one that somebody has changed is kept under another name."""
+    if is_changed():
+        names = (DEMO.with_name(f"demo-{number}") for number in itertools.count(1))
+        kept = next(name for name in names if not name.exists())
+        DEMO.rename(kept)
+        print(f"The last demo was changed: it is kept in {kept}\n")
+    shutil.rmtree(DEMO, ignore_errors=True)
+
+
 def bake() -> None:
     """Generate the project anew, its local remote beside it."""
-    shutil.rmtree(DEMO, ignore_errors=True)
+    make_room()
     DEMO.mkdir(parents=True)
     os.environ.update(ENVIRONMENT)  # the hooks run in this process's environment
     cookiecutter(

@@ -1,16 +1,19 @@
 """What every test needs: projects baked from this template, in a home of their own."""
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import answers as asked
 import pytest
 from cookiecutter.main import cookiecutter
 from histories import Project, new_project
+from loading import load
 
 TEMPLATE = asked.TEMPLATE
 sys.dont_write_bytecode = True  # `mlci` is imported where projects are copied from
@@ -60,6 +63,20 @@ def run(
     if check and done.returncode:
         pytest.fail(f"{command} exited {done.returncode}\n{done.stdout}\n{done.stderr}")
     return done
+
+
+def load_hook(name: str, folder: Path, **answers: str) -> ModuleType:
+    """Return a hook as a module, rendered with the answers into the folder."""
+    context = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))
+    for question, values in asked.CHOICES.items():
+        context[question] = values[0]
+    context |= {"project_slug": "my-ml-project", "remote_url": "../storage", "remote_endpoint": ""}
+    context |= asked.settle(answers)
+    text = (TEMPLATE / "hooks" / f"{name}.py").read_text(encoding="utf-8")
+    script = folder / f"{name}.py"
+    rendered = text.replace("{{ cookiecutter | tojson }}", json.dumps(context))
+    script.write_text(rendered, encoding="utf-8")
+    return load(script)
 
 
 @pytest.fixture(scope="session", autouse=True)

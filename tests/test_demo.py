@@ -1,23 +1,58 @@
 """Promise: `make demo` trains two models, compares them, and says what is worth opening."""
 
+import shutil
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from conftest import TEMPLATE, run
+from loading import load
 
 PROJECT = TEMPLATE / "build" / "demo" / "handwritten-digits"
 
 
+@pytest.fixture
+def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The script, loaded as a module, with a demo of its own that one run has left."""
+    script = load(TEMPLATE / "scripts" / "demo.py")
+    monkeypatch.setattr(script, "DEMO", tmp_path / "demo")
+    monkeypatch.setattr(script, "PROJECT", tmp_path / "demo" / "project")
+    script.PROJECT.mkdir(parents=True)
+    run("git", "init", "--quiet", cwd=script.PROJECT)
+    commit = ["git", "commit", "--quiet", "--allow-empty", "-m", "Train"]
+    run(*commit, cwd=script.PROJECT, env=script.ENVIRONMENT)
+    return script
+
+
+def test_the_last_demo_gives_way_to_the_next(demo: ModuleType, tmp_path: Path) -> None:
+    demo.make_room()
+    assert list(tmp_path.iterdir()) == []
+    demo.make_room()
+
+
+@pytest.mark.parametrize("change", ["a file", "a commit", "an unfinished run"])
+def test_a_demo_in_which_somebody_worked_is_kept(
+    demo: ModuleType, tmp_path: Path, capsys, change: str
+) -> None:
+    if change == "an unfinished run":
+        shutil.rmtree(demo.PROJECT / ".git")
+    (demo.PROJECT / "mine.txt").write_text("kept")
+    if change == "a commit":
+        run("git", "add", "mine.txt", cwd=demo.PROJECT)
+        run("git", "commit", "--quiet", "-m", "Mine", cwd=demo.PROJECT)
+    (tmp_path / "demo-1").mkdir()
+    demo.make_room()
+    assert (tmp_path / "demo-2" / "project" / "mine.txt").read_text() == "kept"
+    assert not (tmp_path / "demo").exists()
+    assert f"kept in {tmp_path / 'demo-2'}" in capsys.readouterr().out
+
+
 @pytest.mark.slow
 def test_the_demo_compares_two_models_and_can_be_run_again() -> None:
-    PROJECT.mkdir(parents=True, exist_ok=True)
-    leftover = PROJECT / "left by an earlier run"
-    leftover.touch()
     status = run("git", "status", "--short", cwd=TEMPLATE).stdout
     done = run(sys.executable, TEMPLATE / "scripts" / "demo.py", cwd=TEMPLATE)
 
-    assert not leftover.exists()
     assert run("git", "status", "--short", cwd=TEMPLATE).stdout == status
     lines = map(str.strip, done.stdout.partition("worth opening")[2].splitlines())
     paths = [Path(line) for line in lines if Path(line).is_absolute()]

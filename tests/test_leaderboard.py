@@ -37,7 +37,7 @@ def attempt(project: Project, branch: str, score: Any, **params: Any) -> str:
     lock = yaml.safe_load((project.root / "dvc.lock").read_text())
     lock["stages"]["train"]["params"]["params.yaml"]["train"] = train
     project.write("dvc.lock", lock)
-    project.write("metrics.json", {"accuracy": score})
+    project.measure({"accuracy": score})
     sha = project.commit(branch)
     project.git("checkout", "--quiet", "main")
     return sha
@@ -61,13 +61,13 @@ def test_what_predicts_another_column_does_not_compete(project: Project) -> None
         project.git("checkout", "--quiet", "-B", branch, "main")
         project.write("params.yaml", params | {"prepare": {"times": 2, "target": target}})
         project.dvc("repro")
-        project.write("metrics.json", {"accuracy": score})
+        project.measure({"accuracy": score})
         project.commit(branch)
     rows = board(project)
     assert [row["names"] for row in rows if row["best"]] == [["own"]]
     assert rows[-1]["names"] == ["easy"]
     said = project.script("leaderboard").stdout
-    assert "1 out of competition: another column than churned is predicted." in said
+    assert "1 not ranked: another column than churned is predicted." in said
     project.git("checkout", "--quiet", "easy")
     assert [row["names"] for row in board(project) if row["best"]] == [["easy"]]
 
@@ -159,7 +159,7 @@ def test_within_noise_of_the_best_is_said(project: Project) -> None:
     for name, score in ("best", 0.9), ("near", 0.9 - 0.042), ("far", 0.9 - 0.043):
         cv = {"metric": "accuracy", "mean": score, "std": 0.03, "folds": 5}  # noise: 0.0424
         project.git("checkout", "--quiet", "-b", name, "main")
-        project.write("metrics.json", {"accuracy": score, "cv": cv})
+        project.measure({"accuracy": score, "cv": cv})
         project.commit(name)
     done = project.script("leaderboard", "--md")
     (rows,) = tables(f"# Board\n\n{done.stdout}").values()

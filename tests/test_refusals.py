@@ -1,22 +1,43 @@
 """Promise: a bad answer is refused in one sentence, before a file is written or lost."""
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from answers import CHOICES, REMOTES, possible
-from conftest import TEMPLATE, run
+from conftest import TEMPLATE, load_hook, run
 from cookiecutter.exceptions import FailedHookException
 from cookiecutter.main import cookiecutter
 
 REFUSED = {
     "slug that starts with a digit": ({"project_slug": "3d-model"}, "start with a letter"),
     "slug that ends with a dash": ({"project_slug": "model-"}, "end with a letter"),
+    "slug with a space": ({"project_slug": "a b"}, "and hold only letters"),
+    "slug with a dot": ({"project_slug": "a.b"}, "and hold only letters"),
+    "slug with an umlaut": ({"project_slug": "ä", "remote_url": "../a"}, "digits, - and _"),
     "name of a dependency": ({"project_slug": "numpy"}, "numpy-project"),
     "name of a dependency, other spelling": ({"project_slug": "Scikit_Learn"}, "package"),
     "empty local path": ({"remote": "local", "remote_url": " "}, "a folder's path"),
     "address for a local path": (
         {"remote": "local", "remote_url": "s3://bucket"},
         "a folder's path",
+    ),
+    **{
+        f"{kind} in a local path": ({"remote": "local", "remote_url": path}, "in plain letters")
+        for kind, path in {
+            "variable": "$HOME/storage",
+            "command": "../`id`",
+            "umlaut": "../Übung",
+            "glob": "../*",
+        }.items()
+    },
+    "command in the endpoint": (
+        {"remote": "s3", "remote_endpoint": "https://a.example/$(id)"},
+        "in plain letters",
     ),
     "endpoint without a use": (
         {"remote": "local", "remote_endpoint": "https://a.example"},
@@ -53,6 +74,12 @@ for remote, spec in REMOTES.items():
             "empty name": f"{scheme}:///path",
             "no name": f"{scheme}://",
             "query": f"{scheme}://bucket/path?token=abc",
+            "command": f"{scheme}://bucket/$(id)",
+            "other command": f"{scheme}://bucket`id`/path",
+            "quote": f"{scheme}://bucket/it's",
+            "double quote": f'{scheme}://bucket/"path',
+            "second command": f"{scheme}://bucket/path;id",
+            "umlaut": f"{scheme}://bucket/Übung",
         }.items():
             REFUSED[f"{remote} {case}"] = ({"remote": remote, "remote_url": url}, example)
         REFUSED[f"{remote} password"] = (
@@ -69,7 +96,7 @@ def test_a_bad_answer_is_refused_in_one_sentence(
         cookiecutter(str(TEMPLATE), no_input=True, extra_context=answers, output_dir=str(tmp_path))
     said = capfd.readouterr().err
     assert sentence in said
-    assert next(iter(set(answers) - {"remote", "ci"})) in said
+    assert next(name for name in answers if name not in ("remote", "ci")) in said
     assert said.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 
@@ -84,9 +111,10 @@ def test_the_command_line_says_the_sentence_and_fails(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "slug", ["..", ".", "", "a/b", "../a", "a\\b", "/tmp/a", "a b", "a.b", "ä", "x" * 65, "x" * 300]
+    "slug",
+    ["..", ".", "", " ", "...", ".. ", "a/b", "../a", "a\\b", "/tmp/a", "C:a", "x" * 65, "x" * 300],
 )
-def test_a_slug_that_is_no_folder_name_touches_nothing(tmp_path: Path, slug: str) -> None:
+def test_a_slug_that_is_a_dangerous_path_touches_nothing(tmp_path: Path, slug: str) -> None:
     """cookiecutter would act on these before a hook runs, and delete the folder above."""
     (tmp_path / "precious.txt").write_text("kept")
     output = tmp_path / "new"
@@ -103,6 +131,33 @@ def test_a_slug_that_is_no_folder_name_touches_nothing(tmp_path: Path, slug: str
     assert "project_slug may hold only letters, digits, - and _" in done.stderr.splitlines()[-1]
     assert [path.name for path in tmp_path.iterdir()] == ["precious.txt"]
     assert (tmp_path / "precious.txt").read_text() == "kept"
+
+
+@pytest.mark.parametrize(
+    ("number", "fits"), {"1.7.3": False, "2.1.1": False, "2.2.0": True, "2.10.0": True}.items()
+)
+def test_a_cookiecutter_that_finds_no_templates_is_refused(
+    tmp_path: Path, monkeypatch, number: str, fits: bool
+) -> None:
+    """Debian 12 has 1.7.3, which would make a project that cannot work, and say nothing."""
+    hook = load_hook("pre_gen_project", tmp_path)
+    monkeypatch.setattr(hook, "distributions", lambda **_: [SimpleNamespace(version=number)])
+    said = list(hook.too_old())
+    expected = f"cookiecutter must be 2.2 or newer, such as `uvx cookiecutter` is; it is {number}."
+    assert said == ([] if fits else [expected])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
+def test_who_typed_the_answers_is_told_where_they_are_kept(tmp_path: Path) -> None:
+    """At a terminal only: elsewhere nobody typed them."""
+    controller, terminal = os.openpty()
+    command = ["cookiecutter", "--no-input", str(TEMPLATE), "project_slug=numpy"]
+    done = subprocess.run(command, cwd=tmp_path, stdin=terminal, capture_output=True, check=False)
+    os.close(terminal)
+    os.close(controller)
+    kept = Path.home() / ".cookiecutter_replay" / f"{TEMPLATE.name}.json"
+    assert json.loads(kept.read_text(encoding="utf-8"))["cookiecutter"]["project_slug"] == "numpy"
+    assert "Correct your answers in ~/.cookiecutter_replay" in done.stderr.decode()
 
 
 @pytest.mark.parametrize("answer", CHOICES)

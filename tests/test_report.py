@@ -103,9 +103,9 @@ def test_metrics(project: Project) -> None:
         "list": [1, 3], "big": 10**18 + 1, "float": 2e300,
     }  # fmt: skip
     del new["gone"]
-    project.write("metrics.json", old)
+    project.measure(old)
     project.commit("Old metrics")
-    project.write("metrics.json", new)
+    project.measure(new)
     project.commit("New metrics")
     text = report(project, "--baseline", "HEAD~1")
     rows = {row[1]: row for row in tables(text)["Metrics"]}
@@ -222,7 +222,7 @@ def test_what_is_compared(project: Project) -> None:
 
     clone = histories.clone(project, project.root.parent / "clone")
     clone.git("checkout", "--quiet", "-b", "feature/x")
-    clone.write("metrics.json", {"accuracy": 0.5})
+    clone.measure({"accuracy": 0.5})
     clone.commit()
     sha = clone.git("rev-parse", "HEAD")
     assert f"`{sha[:7]}` (`feature/x`) compared with `{head[:7]}` (`origin/trunk`)" in report(clone)
@@ -276,9 +276,9 @@ def test_hostile_names(project: Project) -> None:
         "[l](http://x.example)", "http://x.example", "new\nline", "\u202etxt", "a``b|c @team #3", "\\",
         "$math$", ":smile:", "end`",
     ]  # fmt: skip
-    project.write("metrics.json", dict.fromkeys(names, 1) | {"text": "| `@all` <b>"})
+    project.measure(dict.fromkeys(names, 1) | {"text": "| `@all` <b>"})
     project.commit()
-    project.write("metrics.json", dict.fromkeys(names, 2) | {"text": "```\n@all"})
+    project.measure(dict.fromkeys(names, 2) | {"text": "```\n@all"})
     project.commit()
     text = report(project, baseline="HEAD~1")
     shown = [row[1] for row in tables(text)["Metrics"]]
@@ -294,10 +294,10 @@ def test_a_thousand_metrics_and_a_hundred_thousand_files(project: Project) -> No
     """Cut to size, every block closed, the changed ones first, and what was left out is counted."""
     metrics = {f"metric_{number:04}": number / 7 for number in range(1000)}
     files = {f"folder/{number:06}.png": f"{number:032x}" for number in range(100_000)}
-    project.write("metrics.json", metrics)
+    project.measure(metrics)
     dataset(project, "images", files)
     project.commit("Many")
-    project.write("metrics.json", metrics | {"metric_0999": 0})
+    project.measure(metrics | {"metric_0999": 0})
     dataset(project, "images", {name: f"{md5[1:]}f" for name, md5 in files.items()})
     project.commit("Change all")
     started = time.monotonic()
@@ -312,43 +312,41 @@ def test_a_thousand_metrics_and_a_hundred_thousand_files(project: Project) -> No
     listed = text.count("- modified: `images/folder/")
     assert f"_{100_000 - listed:,} more files are left out; `uv run dvc diff" in text
 
-    project.write("metrics.json", {f"{'long ' * 100}{number}": number for number in range(1000)})
+    project.measure({f"{'long ' * 100}{number}": number for number in range(1000)})
     assert "<details>" in report(project, baseline="HEAD~1")
     assert "<details>" not in report(project, baseline="HEAD~1", BITBUCKET_BUILD_NUMBER="7")
 
 
 @pytest.mark.slow
-def test_experiments(project: Project) -> None:
-    """The latest five tags `<prefix><sha>` that lead here, their metrics, the best marked."""
-    assert "Set `tag_prefix`" in report(project)
-    assert "No tag `exp-<sha>` leads to this commit yet." in report(project, tag_prefix="exp-")
-    scores = [0.5, 0.9, 0.6, 0.8, 0.75, 0.7]
+def test_the_latest_tagged_runs_stay_visible(project: Project) -> None:
+    """The latest five tags `<prefix><sha>` that lead here are on the leaderboard, however bad."""
+    scores = [0.5, 0.2, 0.1, 0.3, 0.15, 0.12]
     for number, score in enumerate(scores):
-        project.write("metrics.json", {"accuracy": score, "log_loss": 1 - score})
-        sha = project.commit(f"Experiment {number}")
+        project.measure({"accuracy": score})
+        sha = project.commit(f"Run {number}")
         date = f"2026-11-{number + 1:02} 12:00:00 +0000"
         project.run("git", "tag", "-a", f"exp-{sha[:7]}", "-m", "x", GIT_COMMITTER_DATE=date)
+    tags = project.git("tag", "--list", "exp-*", "--sort=-creatordate").split()
+    for number in range(12):  # better ones, which fill the table
+        project.git("switch", "--quiet", "-c", f"better-{number}", "main")
+        project.measure({"accuracy": 0.6 + number / 100})
+        project.git("tag", f"exp-{project.commit()[:7]}")
+    project.git("switch", "--quiet", "main")
     project.git("tag", "exp-release")
-    project.git("checkout", "--quiet", "-b", "other", "HEAD~3")
-    project.write("metrics.json", {"accuracy": 0.99})
-    project.git("tag", f"exp-{project.commit()[:7]}")
-    project.git("checkout", "--quiet", "main")
-    rows = tables(report(project, baseline="HEAD~1", tag_prefix="exp-"))["Experiments"]
-    assert [row[1].split()[0] for row in rows] == [str(score) for score in reversed(scores[1:])]
-    assert (
-        [row for row in rows if "⭐" in row[1]]
-        == [row for row in rows if "⭐" in row[2]]
-        == [rows[-1]]
-    )
+    text = report(project, baseline="HEAD~1", tag_prefix="exp-")
+    shown = " ".join(row[1] for row in tables(text)["Leaderboard"])
+    assert all(tag in shown for tag in tags[:5])
+    assert tags[5] not in shown
+    assert tags[1] not in report(project, baseline="HEAD~1")
 
 
 @pytest.mark.slow
 def test_unreadable_files_are_named(project: Project) -> None:
     """A broken metrics file on either side costs its own rows only."""
     good = (project.root / "metrics.json").read_text()
-    project.write("metrics.json", "{broken")
+    project.measure("{broken")
     project.commit()
-    project.write("metrics.json", good)
+    project.measure(good)
     project.commit()
     text = report(project, baseline="HEAD~1")
     assert "`metrics.json` at `HEAD~1` cannot be read" in text

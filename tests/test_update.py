@@ -93,24 +93,20 @@ def assert_merged(project: BakedProject) -> None:
 def test_a_project_of_plain_cookiecutter_knows_its_template(
     template: Path, tmp_path: Path, typed: str
 ) -> None:
-    directory = None
-    if typed == "a folder in it":
-        directory = "templates of ours/ml"
-        (template / "templates of ours" / "ml").mkdir(parents=True)
-        tops = {name.split("/")[0] for name in run("git", "ls-files", cwd=template).stdout.split()}
-        for name in sorted(tops & {"hooks", "templates", "cookiecutter.json"}):
+    directory = "templates of ours/ml" if typed == "a folder in it" else None
+    if directory:
+        (template / directory).mkdir(parents=True)
+        for name in ("hooks", "templates", "cookiecutter.json", "{{cookiecutter.project_slug}}"):
             shutil.move(template / name, template / directory / name)
-        name = "{{cookiecutter.project_slug}}"
-        shutil.move(template / name, template / directory / name)
         commit(template, "Make room for other templates")
     address = publish(template, tmp_path)
     config = tmp_path / "config.yaml"
     config.write_text(f"abbreviations: {{our: '{tmp_path.as_uri()}/{{0}}.git'}}\n")
     arguments = {
-        "a path": [template],
+        "a path": [str(template)],
         "a relative path": ["../template", "--output-dir", "elsewhere"],
-        "an abbreviation": ["our:ours", "--checkout", "main", "--config-file", config],
-        "a folder in it": [template, "--directory", directory],
+        "an abbreviation": ["our:ours", "--checkout", "main", "--config-file", str(config)],
+        "a folder in it": [str(template), "--directory", str(directory)],
     }[typed]
     work = tmp_path / "work"
     (work / "elsewhere").mkdir(parents=True)
@@ -231,7 +227,7 @@ def test_an_edited_project_of_0_1_0_takes_its_first_update(
     since_0_1_0: Path, tmp_path: Path
 ) -> None:
     """The steps of docs/update.md: paste the skip list, commit, `cruft update`, `uv lock`."""
-    made = ["cruft", "create", since_0_1_0, "--checkout", V0_1_0, "--no-input"]
+    made = ["cruft", "create", str(since_0_1_0), "--checkout", V0_1_0, "--no-input"]
     run(*made, cwd=tmp_path)
     project = BakedProject(tmp_path / "my-ml-project", tmp_path / "environment")
     commit(project.path, "Link the template")
@@ -265,6 +261,12 @@ def test_an_edited_project_of_0_1_0_takes_its_first_update(
     assert "/ours\n" in project.read(".gitignore")
     state = json.loads(project.read(".cruft.json"))
     assert state["commit"] == run("git", "rev-parse", "HEAD", cwd=since_0_1_0).stdout.strip()
+
+    commit(project.path, "Update from the template")
+    project.run("dvc", "repro")
+    commit(project.path, "Run it")
+    assert "ended with exit code" not in project.run("ci", "run").stdout
+    assert (project.path / "report.md").is_file()
 
 
 def test_the_skip_list_to_paste_is_the_templates_own() -> None:

@@ -41,7 +41,7 @@ def set_rules(project: Project, **rules: Any) -> None:
 def judged(project: Project, old: dict[str, Any], new: dict[str, Any]) -> tuple[str, int]:
     """Commit both metrics; return the headline of the report and the exit code."""
     for metrics in old, new:
-        project.write("metrics.json", metrics)
+        project.measure(metrics)
         project.commit("Measure")
     done = project.script("report", "--baseline", "HEAD~1")
     assert "Traceback" not in done.stderr
@@ -121,7 +121,7 @@ def test_scores_on_another_target_are_not_compared(project: Project) -> None:
         prepare = {"times": 2, "target": target}
         project.write("params.yaml", params | {"prepare": prepare})
         project.dvc("repro")
-        project.write("metrics.json", {"accuracy": score})
+        project.measure({"accuracy": score})
         project.commit(f"Predict {target}")
     done = project.script("report", "--baseline", "HEAD~1")
     assert done.returncode == 0

@@ -26,12 +26,9 @@ def main(arguments: list[str]) -> int:
         group.add_argument(f"--{name}", dest="form", action="store_const", const=name)
     chosen = parser.parse_args(arguments)
     from mlci.history.ranking import make
-    from mlci.history.repository import is_repository
     from mlci.writing import board
     from mlci.writing.wording import BRIEF, Style
 
-    if not is_repository():
-        raise ValueError("this folder is no Git repository; `git init` makes it one")
     write = board.FORMATS.get(chosen.form, board.terminal)
     print(write(make(chosen.baseline), Style(chosen.metrics_format or BRIEF, chosen.limit)))
     return 0

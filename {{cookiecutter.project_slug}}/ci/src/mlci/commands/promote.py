@@ -15,10 +15,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("branch", help="the branch to make")
     chosen = parser.parse_args(arguments)
     from mlci.history.promotion import make_branch
-    from mlci.history.repository import is_repository
 
-    if not is_repository():
-        raise ValueError("this folder is no Git repository; `git init` makes it one")
     sha = make_branch(chosen.name, chosen.branch)
     print(f"$ git branch {chosen.branch} {sha[:10]}")
     print(f"Next: git switch {chosen.branch}, uv run dvc checkout, uv run dvc push")

@@ -24,10 +24,12 @@ def main(arguments: list[str]) -> int:
     from dvc.exceptions import DvcException
 
     from mlci.history.outcome import Outcome
+    from mlci.history.terms import read_terms
     from mlci.writing import sections
 
     try:
-        judged = sections.write(chosen, Outcome())
+        terms = read_terms(chosen.baseline, chosen.metrics_diff_targets)
+        judged = sections.write(chosen, terms, Outcome())
     except ValueError as error:
         print(f"ci report: {error}", file=sys.stderr)
         return 2

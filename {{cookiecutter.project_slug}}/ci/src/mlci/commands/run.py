@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING
 from mlci import settings
 
 if TYPE_CHECKING:
+    from mlci.history.terms import Terms
     from mlci.work.steps import Session
 
 SKIP = re.compile(r"\[(ci skip|skip ci)\]", re.IGNORECASE)
@@ -58,9 +59,9 @@ def main(arguments: list[str]) -> int:
     try:
         with FileLock(LOCK, timeout=0):
             tidy_up_after_crash()
-            check(chosen)
+            terms = check(chosen)
             session = take(chosen)
-            asked = write_report(chosen, session)
+            asked = write_report(chosen, terms, session)
     except Timeout:
         print("ci run: another run is going on in this checkout; wait for it.", file=sys.stderr)
         return 7
@@ -78,7 +79,7 @@ def main(arguments: list[str]) -> int:
     return asked
 
 
-def write_report(chosen: settings.Settings, session: "Session") -> int:
+def write_report(chosen: settings.Settings, terms: "Terms", session: "Session") -> int:
     """Write the report; return the exit code that it asks for."""
     from dvc.exceptions import DvcException
 
@@ -86,7 +87,7 @@ def write_report(chosen: settings.Settings, session: "Session") -> int:
 
     print("\n$ ci report", flush=True)
     try:
-        verdict = sections.write(chosen, session.run)
+        verdict = sections.write(chosen, terms, session.run)
     except (DvcException, OSError, ValueError) as error:
         reason = settings.one_line(error)
         print(f"ci run: the report could not be written: {reason}", file=sys.stderr)

@@ -1,8 +1,8 @@
-"""The baseline against now: what a report is made of.
+"""The baseline against now: what a report is made of, as facts.
 
-Everything is read from Git and from DVC's metadata (`dvc.lock`, `*.dvc`, `params.yaml`, metrics
-files) in one DVC process. Nothing is downloaded: a data folder is compared file by file where its
-listing lies in the local cache, else by its checksum, size and number of files.
+Everything is read from Git and from DVC's metadata. Nothing is downloaded: a data folder is
+compared file by file where its listing lies in the local cache, else by its checksum, size and
+number of files.
 """
 
 from dataclasses import dataclass, replace
@@ -11,12 +11,23 @@ from typing import Any
 
 from dvc.repo import Repo
 
-from mlci.history.metadata import Output, Snapshot, check_targets, read_params, snapshots
-from mlci.history.repository import branch, commit, find_baseline, git, how_to_fetch
+from mlci.history.metadata import Output
+from mlci.history.notices import (
+    Behind,
+    NoBaseline,
+    NoCommit,
+    Notice,
+    NotRun,
+    OtherTarget,
+    SameCommit,
+    Shallow,
+)
+from mlci.history.repository import Baseline, branch, commit, git, is_shallow
+from mlci.history.revision import CHECKOUT, Reader, Revision
+from mlci.history.terms import Terms
 from mlci.history.values import ABSENT, Value, same_target, target
-from mlci.markup import code
 
-EXPERIMENTS = 5
+LATEST_TAGS = 5
 
 
 @dataclass(frozen=True)
@@ -28,20 +39,20 @@ class FileChange:
     old_path: str = ""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Comparison:
     """All that a report says; `baseline` is None where there is nothing to compare with."""
 
-    baseline: Snapshot | None
-    head: Snapshot  # the checkout: the commit and what the run made of it
+    baseline: Revision | None
+    head: Revision  # the checkout: the commit and what the run made of it
     metrics: list[Value]
     params: list[Value]  # the changed ones
     data: list[tuple[Output | None, Output | None]]  # the changed outputs, before and after
     files: list[FileChange]
     unlisted: list[str]  # changed folders whose files are not known here
     results: list[str]  # dvc.lock, metrics and plots that differ from the head commit
-    experiments: list[Snapshot]  # the latest first
-    warnings: list[str]  # Markdown sentences
+    tags: list[str]  # the latest tags of runs, which the leaderboard always shows
+    notices: list[Notice]
 
 
 def compare_values(old: dict[str, dict[str, Any]], new: dict[str, dict[str, Any]]) -> list[Value]:
@@ -107,107 +118,105 @@ def compare_files(old: dict[str, str], new: dict[str, str]) -> list[FileChange]:
     )
 
 
-def tagged_experiments(prefix: str) -> dict[str, str]:
-    """Return {sha: tag} of the latest tags `<prefix><sha>` that the head descends from."""
-    lines = git(
-        "for-each-ref",
-        "--merged=HEAD",
-        "--sort=-creatordate",
-        "--format=%(objectname) %(*objectname) %(refname:strip=2)",
-        "refs/tags",
-    )
+def find_tags(prefix: str) -> list[str]:
+    """Return the latest tags `<prefix><sha>` of commits that the head descends from."""
+    if not prefix:
+        return []
+    fields = "--format=%(objectname) %(*objectname) %(refname:strip=2)"
+    lines = git("for-each-ref", "--merged=HEAD", "--sort=-creatordate", fields, "refs/tags")
     found: dict[str, str] = {}
     for line in lines.splitlines():
         *shas, tag = line.split()
         short = tag.removeprefix(prefix)
         if tag.startswith(prefix) and len(short) >= 4 and shas[-1].startswith(short):
             found.setdefault(shas[-1], tag)
-    return dict(list(found.items())[:EXPERIMENTS])
+    return list(found.values())[:LATEST_TAGS]
 
 
-def changed_results(repo: Repo) -> list[str]:
-    """Return the dvc.lock, metrics and plots in Git that differ from the head commit."""
-    locks = {
-        str(Path(stage.path).with_name("dvc.lock"))
-        for stage in repo.index.stages
-        if Path(stage.path).name == "dvc.yaml"
-    }
-    plain = {out.fs_path for out in repo.index.outs if not out.use_cache}
-    paths = sorted(str(Path(path).relative_to(repo.root_dir)) for path in locks | plain)
-    if not paths:
+def changed_results() -> list[str]:
+    """Return the dvc.lock, metrics and plots in Git that differ from the head commit.
+
+    Raises:
+        DvcException: the checkout's dvc.yaml or dvc.lock cannot be read.
+    """
+    with Repo() as repo:
+        stages = list(repo.index.stages)
+        plain = {out.fs_path for out in repo.index.outs if not out.use_cache}
+        root = repo.root_dir
+    files = (Path(stage.path) for stage in stages)
+    locks = {str(file.with_name("dvc.lock")) for file in files if file.name == "dvc.yaml"}
+    paths = sorted(str(Path(path).relative_to(root)) for path in locks | plain)
+    if not paths or not commit("HEAD"):
         return []
     changed = git("diff", "HEAD", "--name-only", "--relative", "-z", "--", *paths)
     added = git("ls-files", "--others", "--exclude-standard", "-z", "--", *paths)
     return sorted(path for path in f"{changed}\0{added}".split("\0") if path)
 
 
-def warnings_about(baseline: str, sha: str, head: str, results: list[str]) -> list[str]:
-    """Say in Markdown what makes the comparison less than it seems."""
+def notice_baseline(baseline: Baseline, head: str, results: list[str]) -> list[Notice]:
+    """Find what makes the comparison less than it seems."""
     if not head:
-        return ["There is no commit yet, so there is nothing to compare with."]
-    if not sha:
-        fetch = how_to_fetch("the default branch")
-        return [fetch or "There is no baseline, as in a first push: the values stand alone."]
-    if sha == head:
-        hint = "compare with an earlier one by `baseline=HEAD~1`"
-        if results:
-            hint = "what this run made of it is compared with it"
-        return [f"The baseline {code(baseline)} is this very commit; {hint}."]
-    behind = git("rev-list", "--count", f"{head}..{sha}")
-    if behind not in ("", "0") and not how_to_fetch(baseline):
-        commits = "1 commit" if behind == "1" else f"{behind} commits"
-        lacks = f"{code(baseline)} has {commits} that this branch lacks; some differences below"
-        return [f"{lacks} are theirs, seen backwards. Merge it to compare like with like."]
+        return [NoCommit()]
+    if not baseline.sha:
+        return [Shallow("the default branch") if is_shallow() else NoBaseline()]
+    if baseline.sha == head:
+        return [SameCommit(baseline.name, bool(results))]
+    behind = git("rev-list", "--count", f"{head}..{baseline.sha}")
+    if behind not in ("", "0") and not is_shallow():
+        return [Behind(baseline.name, int(behind))]
     return []
 
 
-def compare(baseline: str, targets: list[str], tag_prefix: str) -> Comparison:
-    """Read both sides, and the latest experiments where their tags have a prefix.
+def read_sides(reader: Reader, terms: Terms) -> tuple[Revision | None, Revision]:
+    """Read the baseline and the checkout, of both only the metrics files that were asked for."""
+    baseline = terms.baseline
+    old = reader.read(baseline.name, baseline.sha) if baseline.sha else None
+    head = replace(reader.read(CHECKOUT, ""), name=branch(), sha=commit("HEAD"))
+    if not terms.metrics_files:
+        return old, head
+    return old and choose_metrics(old, terms.metrics_files), choose_metrics(
+        head, terms.metrics_files
+    )
+
+
+def choose_metrics(revision: Revision, files: tuple[str, ...]) -> Revision:
+    """Leave out the metrics of other files, and what is wrong with these."""
+    others = set(revision.metrics_files) - set(files)
+    return replace(
+        revision,
+        metrics={path: values for path, values in revision.metrics.items() if path in files},
+        problems=tuple(one for one in revision.problems if one.path not in others),
+    )
+
+
+def compare(reader: Reader, terms: Terms, tag_prefix: str) -> Comparison:
+    """Read both sides and compare them.
 
     Raises:
-        BaselineError: the baseline was asked for, and does not exist.
-        ValueError: neither side has a metrics file that was asked for.
         DvcException: the checkout's dvc.yaml or dvc.lock cannot be read.
     """
-    name, sha = find_baseline(baseline)
-    head_sha = commit("HEAD")
-    experiments = tagged_experiments(tag_prefix) if tag_prefix and head_sha else {}
-    with Repo() as repo:
-        check_targets(repo, baseline, targets)
-        named = experiments | ({sha: name} if sha else {})
-        head, *others = snapshots(repo, named, targets)
-        head.revision, head.sha = branch(), head_sha
-        by_sha = {snapshot.sha: snapshot for snapshot in others}
-        params = read_params(repo, [sha] if sha else [])
-        results = changed_results(repo) if head_sha else []
-    old = by_sha.get(sha)
-    head.params = params.get("workspace", {})
-    if old:
-        old.params = params.get(sha, {})
-    warnings = warnings_about(name, sha, head_sha, results)
+    results = changed_results()
+    old, head = read_sides(reader, terms)
+    notices: list[Notice] = [*notice_baseline(terms.baseline, head.sha, results)]
+    before = old.metrics if old else {}
     if old and not same_target(old.params, head.params):
-        old.metrics = {}
-        predicted = [code(str(target(side.params))) for side in (old, head)]
-        warnings.append(
-            f"{code(name)} predicts {predicted[0]}, this checkout {predicted[1]}: their scores"
-            " cannot be compared, so the metrics below stand alone."
-        )
+        before = {}
+        notices.append(OtherTarget(old.name, str(target(old.params)), str(target(head.params))))
+    notices += [*head.problems, *(old.problems if old else ())]
+    if old and not old.is_current:
+        notices.append(NotRun(old.name, old.freshness))
     data = compare_outputs(old.outputs, head.outputs) if old else []
     files, unlisted = compare_data(data)
-    changed_params = compare_values(old.params, head.params) if old else []
+    params = compare_values(old.params, head.params) if old else []
     return Comparison(
-        baseline=old,
+        baseline=replace(old, metrics=before) if old else None,
         head=head,
-        metrics=compare_values(old.metrics if old else {}, head.metrics),
-        params=[value for value in changed_params if value.changed],
+        metrics=compare_values(before, head.metrics),
+        params=[value for value in params if value.changed],
         data=data,
         files=files,
         unlisted=unlisted,
         results=results,
-        experiments=[
-            replace(by_sha[tagged], revision=tag)
-            for tagged, tag in experiments.items()
-            if tagged in by_sha
-        ],
-        warnings=warnings + head.problems + (old.problems if old else []),
+        tags=find_tags(tag_prefix) if head.sha else [],
+        notices=notices,
     )

@@ -1,21 +1,12 @@
-"""What Git and DVC know of one revision: outputs, inputs, metrics, parameters. No data is read."""
+"""The data that DVC tracks: what its metadata say, and where its copies lie."""
 
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from dvc.dependency.param import ParamsDependency
-from dvc.exceptions import DvcException
-from dvc.output import Output as DvcOutput
+from dvc.config import Config
 from dvc.repo import Repo
-from dvc.utils.serialize import LOADERS
-
-from mlci.history.repository import find_baseline
-from mlci.history.values import flat
-from mlci.markup import code
 
 
 @dataclass(frozen=True)
@@ -40,79 +31,20 @@ class Output:
             return None
 
 
-@dataclass
-class Snapshot:
-    """The metadata of one revision; metrics and parameters are {file: {dotted name: value}}."""
-
-    revision: str  # as the user calls it
-    sha: str  # empty where there is no commit yet
-    metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
-    params: dict[str, dict[str, Any]] = field(default_factory=dict)
-    outputs: dict[str, Output] = field(default_factory=dict)
-    inputs: dict[str, str] = field(default_factory=dict)  # code and data made by hand: checksums
-    problems: list[str] = field(default_factory=list)  # Markdown sentences
-
-
-def relative(repo: Repo, path: str) -> str:
-    """Return a path of the repository's current revision, from the project's root, with `/`."""
-    return str(repo.fs.relpath(path, repo.root_dir)).replace(os.sep, "/")
-
-
-def metrics_files(repo: Repo) -> dict[str, DvcOutput | None]:
-    """Map the metrics files of the current revision to the stage outputs that they are."""
-    found: dict[str, DvcOutput | None] = {out.fs_path: out for out in repo.index.metrics}
-    for dvc_file, paths in repo.index._metrics.items():  # `metrics:` at the top of a dvc.yaml
-        for path in paths:
-            found.setdefault(repo.fs.normpath(repo.fs.join(repo.fs.parent(dvc_file), path)), None)
-    return found
-
-
-def check_targets(repo: Repo, baseline: str, targets: list[str]) -> None:
-    """Refuse metrics files that neither side has.
-
-    Raises:
-        ValueError: there is one, in one sentence.
-    """
-    if not targets:
-        return
-    sha = find_baseline(baseline)[1]
-    known: dict[str, None] = {}
-    for _ in repo.brancher(revs=["workspace", sha] if sha else ["workspace"]):
-        known |= {relative(repo, path): None for path in metrics_files(repo)}
-    for target in targets:
-        if target not in known:
-            listed = ", ".join(known) or "none yet"
-            raise ValueError(
-                f"metrics_diff_targets: {target!r} is not a metrics file; they are: {listed}"
-            )
-
-
-def read_metrics(repo: Repo, targets: list[str], snapshot: Snapshot) -> None:
-    """Read the metrics of the current revision from Git, or from the cache where they lie there."""
-    for path, out in metrics_files(repo).items():
-        name = relative(repo, path)
-        if targets and name not in targets:
-            continue
-        fs, place = repo.fs, path
-        if out and out.use_cache and out.hash_info and not fs.exists(path):
-            fs, place = out.cache.fs, out.cache.oid_to_path(out.hash_info.value)
-        try:
-            load = LOADERS[Path(name).suffix.lower()]
-            snapshot.metrics[name] = flat(load(place, fs=fs))
-        except FileNotFoundError:
-            snapshot.problems.append(f"{code(name)} is missing at {code(snapshot.revision)}.")
-        except (DvcException, OSError, ValueError, RecursionError) as error:
-            reason = code(str(error).partition("\n")[0])
-            at = code(snapshot.revision)
-            snapshot.problems.append(f"{code(name)} at {at} cannot be read: {reason}.")
+def cache_folder() -> Path:
+    """Return the folder of this project's cache, in which files lie by their MD5."""
+    home = Path(".dvc").resolve()
+    config = Config(dvc_dir=str(home))
+    return Path(config["cache"].get("dir") or home / "cache", "files", "md5")
 
 
 def read_outputs(repo: Repo) -> dict[str, Output]:
-    """Return the data that DVC tracks at the current revision."""
+    """Return the data that DVC tracks in the checkout, as DVC sees it."""
     outputs = {}
     for out in repo.index.outs:
         if out.use_cache and out.hash_info and out.hash_info.value:
-            checksum, path = out.hash_info.value, relative(repo, out.fs_path)
+            checksum = out.hash_info.value
+            path = str(repo.fs.relpath(out.fs_path, repo.root_dir)).replace(os.sep, "/")
             outputs[path] = Output(
                 path=path,
                 checksum=checksum,
@@ -122,48 +54,3 @@ def read_outputs(repo: Repo) -> dict[str, Output]:
                 cached=Path(out.cache.oid_to_path(checksum)),
             )
     return outputs
-
-
-def read_inputs(repo: Repo) -> dict[str, str]:
-    """Return the checksums of what stages read and no stage makes, and the stages' commands."""
-    stages = [stage for stage in repo.index.stages if stage.cmd]
-    made = {out.fs_path for stage in stages for out in stage.outs}
-    inputs = {
-        f"{relative(repo, stage.path)}:{stage.name or ''}": str(stage.cmd) for stage in stages
-    }
-    for dep in (dep for stage in stages for dep in stage.deps):
-        parts = repo.fs.parts(dep.fs_path) if dep.hash_info and dep.hash_info.value else ()
-        within = (repo.fs.join(*parts[:length]) for length in range(1, len(parts) + 1))
-        if parts and made.isdisjoint(within) and not isinstance(dep, ParamsDependency):
-            inputs[relative(repo, dep.fs_path)] = str(dep.hash_info.value)
-    return inputs
-
-
-def snapshots(repo: Repo, named: dict[str, str], targets: list[str]) -> Iterator[Snapshot]:
-    """Read the checkout and then the commits {sha: name}; nothing outside the metadata is read."""
-    for sha in repo.brancher(revs=["workspace", *named], sha_only=True):
-        checkout = sha == "workspace"
-        snapshot = Snapshot("this checkout" if checkout else named[sha], "" if checkout else sha)
-        try:
-            snapshot.outputs = read_outputs(repo)
-            snapshot.inputs = read_inputs(repo)
-            read_metrics(repo, targets, snapshot)
-        except DvcException as error:
-            if checkout:
-                raise
-            reason = code(str(error).partition("\n")[0])
-            snapshot.problems.append(f"{code(snapshot.revision)} cannot be read: {reason}.")
-        yield snapshot
-
-
-def read_params(repo: Repo, shas: list[str]) -> dict[str, dict[str, dict[str, Any]]]:
-    """Return {revision: {file: {name: value}}} of the parameters that stages depend on."""
-    shown = repo.params.show(revs=["workspace", *shas], hide_workspace=False)
-    return {
-        revision: {
-            file.replace(os.sep, "/"): flat(found["data"])
-            for file, found in result.get("data", {}).items()
-            if found.get("data")
-        }
-        for revision, result in shown.items()
-    }

@@ -2,7 +2,7 @@
 
 import difflib
 
-from mlci.history.experiments import collect
+from mlci.history.experiments import tips
 from mlci.history.repository import git
 
 SHORTEST_SHA = 7  # characters; a shorter beginning is too likely to be a name that is misspelled
@@ -14,11 +14,13 @@ def make_branch(name: str, branch: str) -> str:
     Raises:
         ValueError: there is no such experiment or there is such a branch, in one sentence.
     """
-    tips = collect()
+    candidates = list(tips())
     is_sha = len(name) >= SHORTEST_SHA
-    found = {one.sha for one in tips if name in one.names or (is_sha and one.sha.startswith(name))}
+    found = {one.sha for one in candidates if name == one.name}
+    if is_sha:
+        found |= {one.sha for one in candidates if one.sha.startswith(name)}
     if not found:
-        known = [known for one in tips for known in one.names]
+        known = [one.name for one in candidates]
         near = difflib.get_close_matches(name, known, 1, 0) or ["HEAD"]
         raise ValueError(
             f"{name!r} is no branch, tag, experiment or sha; did you mean {near[0]!r}?"

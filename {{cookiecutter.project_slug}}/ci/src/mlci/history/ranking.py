@@ -5,12 +5,11 @@ from functools import cached_property
 from typing import Any
 
 from mlci.history.comparison import Comparison, compare_values
-from mlci.history.experiments import Experiment, at_commit, collect, fold
+from mlci.history.experiments import Experiment, collect, fold
 from mlci.history.repository import find_baseline
+from mlci.history.revision import CHECKOUT, Reader
 from mlci.history.rules import Rules, lookup, noise, primary, read_rules
 from mlci.history.values import Values, is_nan, is_number, same_target
-
-CHECKOUT = "this checkout"  # the baseline where there is no other
 
 HERE = "this run"  # the row of what is checked out, in a report
 
@@ -24,6 +23,7 @@ class Board:
     baseline: str  # the name of the revision that changed parameters are shown against
     baseline_params: Values
     params: Values  # of the checkout
+    pinned: tuple[str, ...] = ()  # names whose rows are always shown
 
     @cached_property
     def comparable(self) -> list[Experiment]:
@@ -66,42 +66,44 @@ def score(one: Experiment, rules: Rules) -> float | None:
     return value if is_number(value) and not is_nan(value) else None
 
 
-def ranked(experiments: list[Experiment], rules: Rules, params: Values) -> list[Experiment]:
+def rank(experiments: list[Experiment], rules: Rules, params: Values) -> list[Experiment]:
     """Sort by the primary metric, the best first; the older first in a tie.
 
     What has no score comes last, and before it what predicts another column than these parameters.
     """
 
-    def rank(one: Experiment) -> tuple[bool, bool, float, float]:
+    def place(one: Experiment) -> tuple[bool, bool, float, float]:
         value = score(one, rules)
         other = not same_target(one.params, params)
         return value is None, other, -(value or 0) * (rules.direction or 1), one.time
 
-    return sorted(experiments, key=rank)
+    return sorted(experiments, key=place)
 
 
 def make(baseline: str) -> Board:
     """Read the whole repository.
 
     Raises:
-        ValueError: an unknown baseline or malformed rules, in one sentence.
+        ValueError: an unknown baseline, malformed rules or no repository, in one sentence.
     """
-    name, sha = find_baseline(baseline)
-    experiments = fold(collect())
-    rules = read_rules()
+    with Reader() as reader:
+        against = find_baseline(baseline)
+        rules = read_rules()
+        experiments = fold(collect(reader))
+        here = reader.read(CHECKOUT, "").params
+        params = reader.read(against.name, against.sha).params if against.sha else here
     if not rules.metric:
         some = next((one.metrics for one in experiments if one.metrics), {})
         rules = primary(some, rules)
-    here = at_commit("")[1]
-    params = at_commit(sha)[1] if sha else here
-    return Board(ranked(experiments, rules, here), rules, name or CHECKOUT, params, here)
+    name = against.name or CHECKOUT
+    return Board(rank(experiments, rules, here), rules, name, params, here)
 
 
-def with_checkout(comparison: Comparison, rules: Rules, stale: bool) -> Board:
+def with_checkout(reader: Reader, comparison: Comparison, rules: Rules) -> Board:
     """Return the board of a report: this checkout, with results not committed yet, is on it."""
     head, baseline = comparison.head, comparison.baseline
-    metrics = {} if stale else head.metrics
-    here = Experiment((HERE,), "checkout", "", "", "", "now", metrics, head.params, stale)
-    experiments = ranked(fold([*collect(), here]), rules, head.params)
-    name, params = (baseline.revision, baseline.params) if baseline else (CHECKOUT, head.params)
-    return Board(experiments, rules, name, params, head.params)
+    here = Experiment((HERE,), "checkout", "", "", "", "now", head)
+    experiments = rank(fold([*collect(reader), here]), rules, head.params)
+    name, params = (baseline.name, baseline.params) if baseline else (CHECKOUT, head.params)
+    pinned = (HERE, *comparison.tags)
+    return Board(experiments, rules, name, params, head.params, pinned)

@@ -2,8 +2,12 @@
 
 import os
 import subprocess
+from dataclasses import dataclass
+from functools import cache
 
-from mlci.markup import code
+# Brings all history into a shallow clone; CI has options of its own for that.
+UNSHALLOW = "git fetch --unshallow --tags origin '+refs/heads/*:refs/remotes/origin/*'"
+NO_COMMIT = "0" * 40  # how providers name the commit before a branch's first push
 
 
 class BaselineError(ValueError):
@@ -30,15 +34,15 @@ def commit(revision: str) -> str:
     return git("rev-parse", "--verify", "--quiet", revision + "^{commit}")
 
 
-def how_to_fetch(revision: str) -> str:
-    """Say how to get history that this clone lacks; empty where it is complete."""
-    if git("rev-parse", "--is-shallow-repository") != "true":
-        return ""
-    return (
-        f"This clone is shallow and may lack {code(revision)}; fetch the whole history with"
-        " `git fetch --unshallow --tags origin '+refs/heads/*:refs/remotes/origin/*'`"
-        " (in GitHub Actions: `fetch-depth: 0`, in GitLab and Bitbucket: depth `0` or `full`)."
-    )
+def is_shallow() -> bool:
+    """Tell whether this clone lacks history."""
+    return git("rev-parse", "--is-shallow-repository") == "true"
+
+
+@cache
+def is_ignored(path: str) -> bool:
+    """Tell whether Git ignores a path of the project."""
+    return bool(git("check-ignore", "--no-index", "--", path))
 
 
 def default_baseline() -> str:
@@ -57,26 +61,37 @@ def default_baseline() -> str:
     return next((name for name in candidates if name and commit(name)), "")
 
 
-def find_baseline(revision: str) -> tuple[str, str]:
-    """Return the name and the sha of what to compare with, both empty where there is nothing.
+@dataclass(frozen=True)
+class Baseline:
+    """What to compare with; both are empty where there is nothing."""
+
+    name: str
+    sha: str
+
+
+def find_baseline(revision: str) -> Baseline:
+    """Find what to compare with: what was asked for, else what pull requests go to.
 
     Raises:
         BaselineError: the revision was asked for, and does not exist.
     """
-    if not revision.strip("0"):  # unset, or the "no commit" sha of a first push
-        revision = default_baseline()
-        return revision, commit(revision) if revision else ""
+    if revision in ("", NO_COMMIT):
+        name = default_baseline()
+        return Baseline(name, commit(name) if name else "")
     for name in (revision, f"origin/{revision}"):
         if sha := commit(name):
-            return name, sha
+            return Baseline(name, sha)
     known = git(
         "for-each-ref", "--format=%(refname:short)", "--count=5", "refs/heads", "refs/remotes"
     )
-    fetch = how_to_fetch(revision).replace("`", "'")
-    raise BaselineError(
+    example = known.split()[0] if known else "HEAD~1"
+    sentence = (
         f"baseline {revision!r} is not a commit of this repository; allowed is a branch, a tag or"
-        f" a sha, for example {known.split()[0] if known else 'HEAD~1'!r}. {fetch}".strip()
+        f" a sha, for example {example!r}."
     )
+    if is_shallow():
+        sentence += f" This clone is shallow and may lack it; fetch all history with: {UNSHALLOW}"
+    raise BaselineError(sentence)
 
 
 def branch() -> str:

@@ -26,7 +26,9 @@ class Value:
 
     @property
     def changed(self) -> bool:
-        """Tell whether the two differ; NaN equals NaN."""
+        """Tell whether the two differ; 1 equals 1.0, NaN equals NaN, and True is not 1."""
+        if is_number(self.old) and is_number(self.new) and self.old == self.new:
+            return False
         return self.old is not self.new and repr(self.old) != repr(self.new)
 
     @property
@@ -49,7 +51,11 @@ def is_number(value: Any) -> bool:
 def direction(name: str) -> int:
     """Return 1 where a higher value of this metric is better, -1 where a lower one is, else 0."""
     words = set(re.split(r"[^a-z0-9]+", name.rpartition(".")[2].lower()))
-    return bool(words & HIGHER_IS_BETTER) - bool(words & LOWER_IS_BETTER)
+    is_higher_better = bool(words & HIGHER_IS_BETTER)
+    is_lower_better = bool(words & LOWER_IS_BETTER)
+    if is_higher_better == is_lower_better:
+        return 0
+    return 1 if is_higher_better else -1
 
 
 def target(params: dict[str, dict[str, Any]]) -> Any:
@@ -73,6 +79,11 @@ def flat(value: Any, name: str = "") -> dict[str, Any]:
     return flattened
 
 
+def is_better(delta: float, direction: int) -> bool:
+    """Tell whether a difference is an improvement; `direction` is 1 where more is better, else -1."""
+    return delta > 0 if direction > 0 else delta < 0
+
+
 def is_nan(value: object) -> bool:
     """Tell whether it is NaN; an integer, which may be too large for a float, never is."""
     return isinstance(value, float) and math.isnan(value)
@@ -87,11 +98,19 @@ Values = dict[str, dict[str, Any]]  # {file: {dotted name: value}}
 
 
 def below(value: Any, keys: list[str]) -> Any:
-    """Return what is under these keys, one below the other; None where there is nothing."""
+    """Return what is under these keys, one below the other; None where there is nothing.
+
+    A key may hold dots itself, and of a list it is a position.
+    """
     for position, key in enumerate(keys):
+        if isinstance(value, list):
+            is_there = key.isdecimal() and int(key) < len(value)
+            value = value[int(key)] if is_there else None
+            continue
         if not isinstance(value, dict):
             return None
-        if (whole := ".".join(keys[position:])) in value:
+        whole = ".".join(keys[position:])
+        if whole in value:
             return value[whole]
         value = value.get(key)
     return value

@@ -8,10 +8,10 @@ from pathlib import Path
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
-from mlci.history.metadata import Output, check_targets, read_outputs
+from mlci.history.metadata import Output, read_outputs
 from mlci.history.outcome import Outcome
-from mlci.history.repository import find_baseline, git
-from mlci.history.rules import read_rules
+from mlci.history.repository import git
+from mlci.history.terms import Terms, read_terms
 from mlci.markup import code
 from mlci.settings import Settings
 from mlci.storage import remote
@@ -78,18 +78,17 @@ def error_of(output: str) -> str:
     """Return the error that DVC ended with, in one line."""
     errors = re.findall(r"^ERROR: (?:unexpected error - )?(.+)$", output, re.MULTILINE)
     last = output.strip().rpartition("\n")[2]
-    return errors[-1] if errors else last or "it ended without a word"
+    return errors[-1] if errors else last or "it printed nothing"
 
 
-def check(chosen: Settings) -> None:
-    """Refuse what cannot be run, before anything is.
+def check(chosen: Settings) -> Terms:
+    """Refuse what cannot be run, before anything is; return what the report will be judged by.
 
     Raises:
         ValueError: an unknown target or baseline or malformed rules, in one sentence.
         DvcException: dvc.yaml or dvc.lock cannot be read.
     """
-    find_baseline(chosen.baseline)
-    read_rules()
+    terms = read_terms(chosen.baseline, chosen.metrics_diff_targets)
     with Repo() as repo:
         stages = [stage.addressing for stage in repo.index.graph]
         for target in [] if chosen.repro_targets == NOTHING else chosen.repro_targets:
@@ -108,7 +107,7 @@ def check(chosen: Settings) -> None:
                 raise ValueError(
                     f"dvc_pull: {target!r} is not tracked by DVC; allowed are: {known}"
                 ) from None
-        check_targets(repo, chosen.baseline, chosen.metrics_diff_targets)
+    return terms
 
 
 def why_no_remote() -> str:

@@ -12,12 +12,12 @@ from typing import Any
 from tabulate import tabulate
 
 from mlci.history.ranking import HERE, Board
-from mlci.history.repository import how_to_fetch
 from mlci.history.rules import lookup, spread
 from mlci.history.values import is_number, target
 from mlci.markup import code, table
 from mlci.writing import page
 from mlci.writing.measures import validated
+from mlci.writing.remarks import hint_at_shallow
 from mlci.writing.wording import EXACT, Style, shown
 
 MOST_METRICS = 4  # columns in a table to read; JSON and CSV have all
@@ -50,7 +50,7 @@ def cells(
     exact = Style(EXACT, style.rows)
     rows = []
     for rank, one in enumerate(board.experiments, start=1):
-        if rank > style.rows and HERE not in one.names:
+        if rank > style.rows and not set(board.pinned) & set(one.names):
             continue
         values = [plain(shown(lookup(one.metrics, name), style), quote) for name in metrics]
         validation = [validated(one.metrics, board.rules.metric, style) or "–"] if has_cv else []
@@ -58,7 +58,8 @@ def cells(
             quote(f"{name}={plain(shown(value, exact), str)}")
             for name, value in board.changed(one).items()
         ]
-        names = [f"**{HERE}**" if name == HERE else quote(name) for name in one.names]
+        first = sorted(one.names, key=lambda name: name not in board.pinned)
+        names = [f"**{HERE}**" if name == HERE else quote(name) for name in first]
         row = [f"{rank}\N{NO-BREAK SPACE}{board.mark(one)}".strip(), few(names, MOST_NAMES)]
         row += [*values[:1], *validation, few(changed, MOST_PARAMS)]
         rows.append([*row, quote(one.author) if one.author else "", one.age, *values[1:]])
@@ -90,20 +91,19 @@ def legend(board: Board) -> str:
     others = len(board.experiments) - len(board.comparable)
     if others:
         predicted = code(str(target(board.params)))
-        sentences.append(
-            f"{others:,} out of competition: another column than {predicted} is predicted."
-        )
-    stale = sum(one.stale for one in board.experiments)
+        sentences.append(f"{others:,} not ranked: another column than {predicted} is predicted.")
+    stale = sum(not one.revision.is_current for one in board.experiments)
     if stale:
         sentences.append(
             f"{stale:,} changed since the last run, so the metrics in Git are not theirs."
         )
-    without = sum(not one.metrics and not one.stale for one in board.experiments)
+    current = [one for one in board.experiments if one.revision.is_current]
+    without = sum(not one.metrics for one in current)
     if without:
         sentences.append(
-            f"{without:,} without metrics in Git: not run yet, or metrics lack `cache: false`."
+            f"{without:,} without metrics here: not run yet, or metrics lack `cache: false`."
         )
-    return " ".join(filter(None, [*sentences, how_to_fetch("other branches")]))
+    return " ".join(filter(None, [*sentences, hint_at_shallow("other branches")]))
 
 
 def markdown(board: Board, style: Style) -> str:

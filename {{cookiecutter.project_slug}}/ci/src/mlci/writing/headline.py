@@ -10,7 +10,8 @@ from mlci.history.judgement import Finding, Kind, decide, worsened
 from mlci.history.rules import Rules, lookup, primary
 from mlci.history.values import ABSENT, Value, is_finite, is_number
 from mlci.markup import code
-from mlci.writing.wording import Style, bounds, shown, signed, together
+from mlci.writing.remarks import join, not_run
+from mlci.writing.wording import Style, bounds, shown, signed
 
 WORDS = {
     Kind.BETTER: "🟢 Better: {moved}",
@@ -39,9 +40,13 @@ def causes(comparison: Comparison) -> list[str]:
     if not old:
         return []
     params = [code(v.name) for v in comparison.params if not v.name.startswith("report.")]
-    inputs = new.inputs | old.inputs
-    changed = [code(name) for name in inputs if old.inputs.get(name) != new.inputs.get(name)]
-    return params + changed
+    commands = differ(old.commands, new.commands)
+    return params + commands + differ(old.inputs, new.inputs)
+
+
+def differ(old: dict[str, str], new: dict[str, str]) -> list[str]:
+    """Name in Markdown what is not the same on both sides."""
+    return [code(name) for name in new | old if old.get(name) != new.get(name)]
 
 
 def judge(comparison: Comparison, evidence: Evidence, rules: Rules, style: Style) -> Verdict:
@@ -49,6 +54,8 @@ def judge(comparison: Comparison, evidence: Evidence, rules: Rules, style: Style
 
     Where there is a limit, a number that is none fails: nothing is green that was not judged.
     """
+    if not comparison.head.is_current and comparison.head.metrics:
+        return Verdict(not_run(comparison.head.freshness), "")
     new = comparison.head.metrics
     old = comparison.baseline.metrics if comparison.baseline else {}
     rules = primary(new, rules)
@@ -75,7 +82,7 @@ def judge(comparison: Comparison, evidence: Evidence, rules: Rules, style: Style
     if worse:
         joined = "and" if found.kind in (Kind.WORSE, Kind.TOO_MUCH) else "but"
         said += f", {joined} {code(worse[0])} is worse"
-    reason = together(causes(comparison))
+    reason = join(causes(comparison))
     parts = [f"After {reason} changed." if reason else "", because(found, evidence, rules, style)]
     return Verdict(said, " ".join(filter(None, parts)), found.fails)
 
@@ -108,13 +115,6 @@ def because(found: Finding, evidence: Evidence, rules: Rules, style: Style) -> s
     return f"Judged on {tested.rstrip(',')}."
 
 
-def not_run(comparison: Comparison) -> Verdict:
-    """Give no verdict on a checkout whose code or parameters are newer than its metrics."""
-    reason = together(causes(comparison))
-    after = f" since {reason} changed" if reason else " since its code or parameters changed"
-    return Verdict(f"❔ Not run{after}: the metrics are those of before", "")
-
-
 def missing(value: Value, metrics: dict[str, dict[str, Any]]) -> str:
     """Say why there is no number to judge by."""
     known = [name for values in metrics.values() for name in values if is_number(values[name])]
@@ -122,7 +122,7 @@ def missing(value: Value, metrics: dict[str, dict[str, Any]]) -> str:
         return "there is no metric yet"
     holders = [code(path) for path, values in metrics.items() if value.name in values]
     if len(holders) > 1:
-        return f"which {code(value.name)} counts? It is in {together(holders)}"
+        return f"which {code(value.name)} counts? It is in {join(holders)}"
     if value.new is ABSENT:
         return f"no metrics file has {code(value.name)} (`report.primary_metric`)"
     number = value.new

@@ -47,7 +47,7 @@ def table_of(
     for value in shown_first[:most]:
         label = value.name if names[value.name] == 1 else f"{value.path}: {value.name}"
         rows.append(row(label, value, comparison, evidence, rules, style))
-    headers = ["metric", "now", "change (95 %)", "", code(baseline.revision) if baseline else ""]
+    headers = ["metric", "now", "change (95 %)", "", code(baseline.name) if baseline else ""]
     parts = [listed([*headers, "cross-validation"], rows)]
     left = len(shown_first) - most
     if left > 0:

@@ -88,7 +88,7 @@ def read_plots(comparison: Comparison) -> list[Picture]:
     if baseline and not same_target(baseline.params, head.params):
         baseline = None
     revisions = [baseline.sha] if baseline else []
-    labels = {"workspace": NOW} | ({baseline.sha: baseline.revision} if baseline else {})
+    labels = {"workspace": NOW} | ({baseline.sha: baseline.name} if baseline else {})
     with Repo() as repo:
         data = repo.plots.show(revs=[*revisions, "workspace"])
         found = match_defs_renderers(data, templates_dir=repo.plots.templates_dir)

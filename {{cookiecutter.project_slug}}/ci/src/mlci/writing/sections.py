@@ -13,17 +13,19 @@ from typing import Any, TypeVar
 
 from mlci.history.comparison import Comparison, compare
 from mlci.history.evidence import Evidence, left_by, weigh
-from mlci.history.experiments import at_commit
-from mlci.history.metadata import Output, Snapshot
+from mlci.history.metadata import Output
 from mlci.history.outcome import Outcome
 from mlci.history.ranking import Board, with_checkout
-from mlci.history.rules import Rules, lookup, primary, read_rules
-from mlci.history.values import ABSENT, direction, is_nan, is_number
-from mlci.markup import block, code, folded, table
+from mlci.history.revision import Reader, Revision
+from mlci.history.rules import Rules, lookup, primary
+from mlci.history.terms import Terms
+from mlci.history.values import is_number
+from mlci.markup import block, code, folded, table, text
 from mlci.settings import VARIABLES, Settings
 from mlci.writing import board, headline, measures, page, plots
 from mlci.writing.headline import Verdict
 from mlci.writing.plots import Picture
+from mlci.writing.remarks import remark
 from mlci.writing.wording import BRIEF, EXACT, Style, shown, size
 
 T = TypeVar("T")
@@ -66,14 +68,14 @@ def cut(rows: list[T], limit: int, what: str, command: str) -> tuple[list[T], st
     return rows[:limit], f"\n\n_{left:,} more {what} are left out; `{command}` lists them all._"
 
 
-def name_of(snapshot: Snapshot) -> str:
+def name_of(revision: Revision) -> str:
     """Write a revision as its short sha and its name."""
-    sha = f"`{snapshot.sha[:7]}`" if snapshot.sha else "no commit yet"
-    same = snapshot.sha.startswith(snapshot.revision)
-    return sha if same else f"{sha} ({code(snapshot.revision)})"
+    sha = f"`{revision.sha[:7]}`" if revision.sha else "no commit yet"
+    same = revision.sha.startswith(revision.name)
+    return sha if same else f"{sha} ({code(revision.name)})"
 
 
-def heading(comparison: Comparison, judged: Verdict, run: Outcome) -> str:
+def heading(comparison: Comparison, judged: Verdict, evidence: Evidence, run: Outcome) -> str:
     """Say the verdict, what is compared with what, and what to know before the numbers."""
     said = name_of(comparison.head)
     if comparison.results:
@@ -84,7 +86,9 @@ def heading(comparison: Comparison, judged: Verdict, run: Outcome) -> str:
     if run.failed_stage:
         headline = f"❌ Stage {code(run.failed_stage)} failed"
     lines = [f"## {headline}", judged.details, said.removesuffix(",")]
-    lines += [f"> ⚠️ {note}" for note in comparison.warnings + run.notes]
+    notes = [remark(notice) for notice in comparison.notices] + run.notes
+    notes += [text(problem) for problem in evidence.problems]
+    lines += [f"> ⚠️ {note}" for note in notes]
     return "\n\n".join(filter(None, lines))
 
 
@@ -158,40 +162,6 @@ def changed_data(comparison: Comparison, style: Style) -> list[str]:
     return parts
 
 
-def experiments(comparison: Comparison, style: Style, tag_prefix: str) -> str:
-    """List the latest tagged experiments, the best value of each metric in bold."""
-    title = "### Experiments\n\n"
-    if not tag_prefix:
-        return f"{title}_Set `tag_prefix` (for example `exp-`) to tag runs and compare them here._"
-    if not comparison.experiments:
-        return f"{title}No tag {code(tag_prefix + '<sha>')} leads to this commit yet."
-    names: dict[tuple[str, str], None] = {}
-    for snapshot in comparison.experiments:
-        for path, values in snapshot.metrics.items():
-            names |= {(path, name): None for name, value in values.items() if is_number(value)}
-    columns = list(names)[:6]
-    rows = []
-    for snapshot in comparison.experiments:
-        row_values = [snapshot.metrics.get(path, {}).get(name, ABSENT) for path, name in columns]
-        rows.append([code(snapshot.revision), *(shown(value, style) for value in row_values)])
-    for column, (path, name) in enumerate(columns, start=1):
-        tried = [snapshot.metrics.get(path, {}).get(name) for snapshot in comparison.experiments]
-        for row in best(tried, direction(name)):
-            rows[row][column] = f"**{rows[row][column]}** ⭐"
-    headers = ["Experiment", *(code(name) for _, name in columns)]
-    body = table(headers, rows, tuple(range(1, len(headers))))
-    return f"{title}{body}\n\nThe latest first; ⭐ marks the best."
-
-
-def best(values: list[Any], better: int) -> list[int]:
-    """Return the positions of the best value, where one knows which way is better."""
-    numbers = [value for value in values if is_number(value) and not is_nan(value)]
-    if not better or len(numbers) < 2:
-        return []
-    goal = max(numbers) if better > 0 else min(numbers)
-    return [row for row, value in enumerate(values) if is_number(value) and value == goal]
-
-
 def results(comparison: Comparison, chosen: Settings) -> str:
     """Say how what the run produced gets into the branch."""
     if not comparison.results:
@@ -257,39 +227,25 @@ def drawn(found: list[Picture], most: int) -> str:
     return "### Plots\n\n" + "\n\n".join(parts)
 
 
-def read(chosen: Settings) -> Report:
+def read(chosen: Settings, terms: Terms) -> Report:
     """Read everything that a report says, and draw its pictures.
 
     Raises:
-        ValueError: an unknown baseline or metrics file or malformed rules, in one sentence.
+        ValueError: this is no Git repository.
         DvcException: the checkout's dvc.yaml or dvc.lock cannot be read.
     """
-    rules = read_rules()
-    comparison = compare(chosen.baseline, chosen.metrics_diff_targets, chosen.tag_prefix)
-    rules = primary(comparison.head.metrics, rules)
-    if comparison.baseline and at_commit(comparison.baseline.sha)[2]:
-        named = code(comparison.baseline.revision)
-        comparison.warnings.append(
-            f"{named} was changed since it was last run: its metrics are those of other code or"
-            " parameters. `uv run dvc repro` there, and a commit, give it its own."
-        )
-    stale = at_commit("")[2]
-    board = with_checkout(comparison, rules, stale)
+    with Reader() as reader:
+        comparison = compare(reader, terms, chosen.tag_prefix)
+        rules = primary(comparison.head.metrics, terms.rules)
+        board = with_checkout(reader, comparison, rules)
     found = plots.read_plots(comparison)
     style = glance(chosen, max(ROW_LIMITS))
     latest = plots.over_time(board.comparable, rules, style)
     evidence = Evidence()
     if comparison.baseline:
-        sides = (
-            (comparison.baseline.sha, comparison.baseline.metrics),
-            ("", comparison.head.metrics),
-        )
-        evidence = weigh(*(left_by(*side) for side in sides))
-    comparison.warnings.extend(evidence.problems)
-    if stale:
-        judged = headline.not_run(comparison)
-    else:
-        judged = headline.judge(comparison, evidence, rules, style)
+        before = left_by(comparison.baseline.sha, comparison.baseline.metrics)
+        evidence = weigh(before, left_by("", comparison.head.metrics))
+    judged = headline.judge(comparison, evidence, rules, style)
     found = page.write_images(found + ([latest] if latest else []), PICTURES)
     return Report(comparison, rules, judged, evidence, board, found)
 
@@ -307,14 +263,13 @@ def sections(report: Report, chosen: Settings, run: Outcome, rows: int) -> list[
     brief = glance(chosen, rows)
     ranking = board.markdown(report.board, glance(chosen, min(rows, BOARD_ROWS)))
     before = [
-        heading(comparison, report.verdict, run),
+        heading(comparison, report.verdict, report.evidence, run),
         failure(run),
         measures.table_of(comparison, report.evidence, report.rules, brief, rows),
         params(comparison, style),
     ]
     after = [
         f"### Leaderboard\n\n{ranking}",
-        experiments(comparison, style, chosen.tag_prefix),
         data(comparison, style),
         results(comparison, chosen),
     ]
@@ -326,23 +281,23 @@ def render(report: Report, chosen: Settings, run: Outcome) -> str:
     for rows in ROW_LIMITS:
         before, after = sections(report, chosen, run, rows)
         plots = drawn(report.pictures, min(MOST_PLOTS, rows // 10))
-        text = "\n\n".join(filter(None, [before, plots, after])) + "\n"
-        if len(text) <= LONGEST:
+        written = "\n\n".join(filter(None, [before, plots, after])) + "\n"
+        if len(written) <= LONGEST:
             break
-    return text
+    return written
 
 
-def write(chosen: Settings, run: Outcome) -> Verdict:
+def write(chosen: Settings, terms: Terms, run: Outcome) -> Verdict:
     """Write the report and return its verdict; a reader never sees half of it.
 
     Raises:
-        ValueError: an unknown baseline or metrics file or malformed rules, in one sentence.
+        ValueError: this is no Git repository.
         DvcException, OSError: the metadata cannot be read or the report not written.
     """
-    report = read(chosen)
+    report = read(chosen, terms)
     replace(REPORT, render(report, chosen, run))
     before, after = sections(report, chosen, run, max(ROW_LIMITS))
-    title = f"Report: {report.comparison.head.revision}"
+    title = f"Report: {report.comparison.head.name}"
     plots: list[str | list[Picture]] = ["### Plots", report.pictures] if report.pictures else []
     replace(PAGE, page.render(title, [before, *plots, after]))
     return report.verdict

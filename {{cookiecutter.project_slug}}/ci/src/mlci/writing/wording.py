@@ -16,8 +16,6 @@ BRIEF = "0[.][0000]"  # where a reader compares at a glance
 EXACT = "0[.][000000000000000]"  # for parameters, which are shown as they were set
 
 
-NAMED = 3  # of a list in words
-
 LONGEST_NUMBER = 30  # characters; a longer one is written with an exponent
 
 
@@ -52,13 +50,6 @@ def signed(delta: float, style: Style) -> str:
 def bounds(interval: Interval, style: Style) -> str:
     """Write the bounds of an interval, with their signs."""
     return f"{signed(interval.low, style)} … {signed(interval.high, style)}"
-
-
-def together(names: list[str]) -> str:
-    """Write a list in words: `a`, `b` and `c`; of a long one the first and how many follow."""
-    if len(names) > NAMED:
-        names = [*names[: NAMED - 1], f"{len(names) - NAMED + 1:,} more"]
-    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]])) if names else ""
 
 
 def size(count: int | None) -> str:
