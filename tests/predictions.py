@@ -7,9 +7,7 @@ from collections.abc import Sequence
 from histories import Project
 
 
-def leave(
-    project: Project, right: Sequence[bool], first_key: int = 0, **metrics: object
-) -> None:
+def leave(project: Project, right: Sequence[bool], first_key: int = 0, **metrics: object) -> None:
     """Write the metrics and predictions of a model of two classes that is right on these rows.
 
     Row i has the key `first_key` + i; its actual class is "cat" where i is even, else "dog".
@@ -23,7 +21,7 @@ def leave(
     project.write("plots/test_rows.csv", text.getvalue())
     accuracy = round(sum(right) / len(right), 6)
     data = {"test_rows": len(right)}
-    project.write("metrics.json", {"accuracy": accuracy, **metrics, "data": data})
+    project.measure({"accuracy": accuracy, **metrics, "data": data})
 
 
 def right_but(rows: int, *wrong: range) -> list[bool]:

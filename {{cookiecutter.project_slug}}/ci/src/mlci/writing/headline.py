@@ -20,7 +20,7 @@ WORDS = {
     Kind.PERHAPS: "⚠️ Perhaps worse than allowed: {moved}; too few rows to tell",
     Kind.EQUAL: "⚪ No difference to be seen: {moved}",
     Kind.UNCHANGED: "⚪ Unchanged: {name} {now}",
-    Kind.UNKNOWN: "🔵 Changed: {moved}",
+    Kind.UNKNOWN: "🔵 Changed: {moved}; the noise is unknown",
     Kind.OTHER_ROWS: "◻️ Not comparable: {name} {now}, on other test rows",
 }
 
@@ -72,19 +72,24 @@ def judge(comparison: Comparison, evidence: Evidence, rules: Rules, style: Style
     numbers = signed(found.change, style)
     if found.interval:
         numbers += f", 95 % interval {bounds(found.interval, style)}"
+    if found.kind is Kind.UNCHANGED and not any(one.changed for one in comparison.metrics):
+        return Verdict(f"⚪ Nothing that is measured changed: {name} {now}", after(comparison))
     said = WORDS[found.kind].format(
         name=name,
         now=now,
         moved=f"{name} {shown(value.old, style)} → {now} ({numbers})",
         limit=shown(rules.max_regression, style),
     )
-    worse = [name for name, _ in worsened(new, evidence, rules)][:1]
-    if worse:
-        joined = "and" if found.kind in (Kind.WORSE, Kind.TOO_MUCH) else "but"
-        said += f", {joined} {code(worse[0])} is worse"
-    reason = join(causes(comparison))
-    parts = [f"After {reason} changed." if reason else "", because(found, evidence, rules, style)]
+    for name, _ in list(worsened(new, evidence, rules))[:1]:
+        said += f" · {code(name)} is worse 🔴"
+    parts = [after(comparison), because(found, evidence, rules, style)]
     return Verdict(said, " ".join(filter(None, parts)), found.fails)
+
+
+def after(comparison: Comparison) -> str:
+    """Say what was changed by hand; empty where nothing was."""
+    reason = join(causes(comparison))
+    return f"After {reason} changed." if reason else ""
 
 
 def because(found: Finding, evidence: Evidence, rules: Rules, style: Style) -> str:
@@ -96,8 +101,6 @@ def because(found: Finding, evidence: Evidence, rules: Rules, style: Style) -> s
             " of the baseline: its score is of other rows."
         )
     if not found.interval:
-        if found.kind is Kind.UNCHANGED:
-            return ""
         return "How much of it is chance is not known: there are no predictions row by row."
     tested = f"{evidence.common:,} test rows"
     if evidence.common < max(evidence.now, evidence.before):

@@ -39,29 +39,31 @@ def table_of(
     values.sort(key=lambda value: value.name != rules.metric)
     names = Counter(value.name for value in values)
     baseline = comparison.baseline
-    shown_first, rest = values, []
+    first, rest = values, []
     if baseline:
-        shown_first = [v for v in values if v.changed or v.name == rules.metric]
-        rest = [value for value in values if value not in shown_first]
+        first = [v for v in values if v.changed or v.name == rules.metric]
+        rest = [v for v in values if v not in first]
+    rest = rest[: max(0, most - len(first))]
+    first = first[:most]
     rows = []
-    for value in shown_first[:most]:
+    for value in first:
         label = value.name if names[value.name] == 1 else f"{value.path}: {value.name}"
         rows.append(row(label, value, comparison, evidence, rules, style))
-    headers = ["metric", "now", "change (95 %)", "", code(baseline.name) if baseline else ""]
+    headers = ["metric", "", "now", "change (95 %)", code(baseline.name) if baseline else ""]
     parts = [listed([*headers, "cross-validation"], rows)]
-    left = len(shown_first) - most
-    if left > 0:
-        command = (
-            f"uv run dvc metrics diff {baseline.sha[:7]}" if baseline else "uv run dvc metrics show"
-        )
-        parts.append(f"_{left:,} more metrics are left out; `{command}` lists them all._")
     if rest:
-        same = table(
-            ["metric", "now"], [[code(v.name), shown(v.new, style)] for v in rest[:most]], (1,)
+        cells = [[code(v.name), shown(v.new, style)] for v in rest]
+        parts.append(
+            folded(f"{len(rest):,} unchanged metrics", table(["metric", "now"], cells, (1,)))
         )
-        parts.append(folded(f"{len(rest):,} unchanged metrics", same))
-    if any(cells[3].strip() in DOTS.values() for cells in rows):
-        parts.append("<sub>🟢 better · 🔴 worse · ⚪ chance may have done it</sub>")
+    left = len(values) - len(first) - len(rest)
+    if left:
+        command = "uv run dvc metrics show"
+        if baseline:
+            command = f"uv run dvc metrics diff --all {baseline.sha[:7]}"
+        parts.append(f"_{left:,} more metrics are left out; `{command}` lists them all._")
+    if any(cells[1] in DOTS.values() for cells in rows):
+        parts.append("_🟢 better · 🔴 worse · ⚪ chance may have done it_")
     return "\n\n".join(parts)
 
 
@@ -73,20 +75,22 @@ def row(
     rules: Rules,
     style: Style,
 ) -> list[str]:
-    """Write one metric: its name, now, the change with its interval, the dot, before, the folds."""
+    """Write one metric: its name, the dot, now, the change with its interval, before, the folds."""
     is_primary = value.name == rules.metric
     better = rules.direction if is_primary else direction(value.name)
     interval, by_folds = interval_of(value.name, comparison.head.metrics, evidence)
     interval = None if by_folds else interval
     cells = [
         code(label),
+        dot(interval, better),
         shown(value.new, style),
         change(value, interval, style) if comparison.baseline else "",
-        dot(interval, better),
         shown(value.old, style) if comparison.baseline else "",
         validated(comparison.head.metrics, value.name, style),
     ]
-    return [f"**{cell}**" if is_primary and place < 2 else cell for place, cell in enumerate(cells)]
+    if is_primary:
+        cells[0], cells[2] = f"**{cells[0]}**", f"**{cells[2]}**"
+    return cells
 
 
 def change(value: Value, interval: Interval | None, style: Style) -> str:

@@ -109,8 +109,12 @@ def params(comparison: Comparison, style: Style) -> str:
     command = f"uv run dvc params diff {comparison.baseline.sha[:7]}"
     values, left_out = cut(comparison.params, style.rows, "parameters", command)
     exact = Style(EXACT, style.rows)
-    rows = [[code(v.path), code(v.name), shown(v.old, exact), shown(v.new, exact)] for v in values]
-    body = listed(["Path", "Parameter", "Old", "New"], rows, (2, 3), "parameters")
+    files = {value.path for value in comparison.params}
+    rows = []
+    for value in values:
+        name = value.name if len(files) == 1 else f"{value.path}: {value.name}"
+        rows.append([code(name), shown(value.old, exact), shown(value.new, exact)])
+    body = listed(["Parameter", "Old", "New"], rows, (1, 2), "parameters")
     return f"### Parameters\n\n{body}{left_out}"
 
 
@@ -242,7 +246,7 @@ def read(chosen: Settings, terms: Terms) -> Report:
     style = glance(chosen, max(ROW_LIMITS))
     latest = plots.over_time(board.comparable, rules, style)
     evidence = Evidence()
-    if comparison.baseline:
+    if comparison.baseline and comparison.head.is_current:
         before = left_by(comparison.baseline.sha, comparison.baseline.metrics)
         evidence = weigh(before, left_by("", comparison.head.metrics))
     judged = headline.judge(comparison, evidence, rules, style)

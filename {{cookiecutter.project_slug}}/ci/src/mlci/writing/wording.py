@@ -48,8 +48,8 @@ def signed(delta: float, style: Style) -> str:
 
 
 def bounds(interval: Interval, style: Style) -> str:
-    """Write the bounds of an interval, with their signs."""
-    return f"{signed(interval.low, style)} … {signed(interval.high, style)}"
+    """Write the bounds of an interval, with their signs, as what no line break parts."""
+    return f"{signed(interval.low, style)}\u00a0…\u00a0{signed(interval.high, style)}"
 
 
 def size(count: int | None) -> str:
