@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -10,9 +11,10 @@ from pathlib import Path
 from types import ModuleType
 
 import answers as asked
+import histories
 import pytest
 from cookiecutter.main import cookiecutter
-from histories import Project, new_project
+from histories import Project, S3Server, new_project
 from loading import load
 
 TEMPLATE = asked.TEMPLATE
@@ -180,3 +182,34 @@ def project_once(tmp_path_factory: pytest.TempPathFactory) -> Project:
 def project(project_once: Project, tmp_path: Path) -> Project:
     """Return a project whose small pipeline was run once, in a state of its own."""
     return project_once.copy(tmp_path / "project")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[S3Server]:
+    """S3 on loopback that counts what is asked of it."""
+    with histories.s3_server() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def laptop_once(tmp_path_factory: pytest.TempPathFactory, server: S3Server) -> Project:
+    """A laptop that has run the pipeline and pushed everything, made once."""
+    keys = dict.fromkeys(histories.SECRETS, "test-secret")
+    project = new_project(tmp_path_factory.mktemp("once") / "laptop", "s3", **keys)
+    histories.set_remote(project, "s3://bucket/once", server.endpoint)
+    project.dvc("repro")
+    project.commit("Run the pipeline")
+    project.dvc("push", "--run-cache")
+    return project
+
+
+@pytest.fixture
+def laptop(tmp_path: Path, laptop_once: Project, server: S3Server) -> Project:
+    """A laptop that has run the pipeline and pushed everything, in a state of its own."""
+    server.hold = ""
+    server.held.clear()
+    server.released.clear()
+    keys = dict.fromkeys(histories.SECRETS, "test-secret")
+    project = Project(tmp_path / "laptop", **keys)
+    shutil.copytree(laptop_once.root, project.root, symlinks=True)
+    return project

@@ -8,9 +8,7 @@ import json
 import os
 import re
 import shutil
-import threading
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +17,14 @@ import yaml
 from act import STAND_INS
 from conftest import BakedProject, run
 from servers.clouds import node_modules
+from servers.provider import Provider
 from tiny import bare
 
 FILE = ".gitlab-ci.yml"
 URL = "https://gitlab.com/acme/proj"
 CLONE = "git fetch --quiet origin '+refs/heads/*:refs/remotes/origin/*'"
+# The tests share an environment.
+VENV = 'mkdir -p .venv && ln -sfn "$UV_PROJECT_ENVIRONMENT/bin" .venv/bin'
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class GitLab:
     def __init__(self, project: BakedProject, folder: Path) -> None:
         """Push the project to a new repository in the folder."""
         self.project, self.folder = project, folder
+        self.api = Provider()
         self.bare = bare(project, folder / "proj.git")
         run("git", "config", "receive.advertisePushOptions", "true", cwd=self.bare)
         project.git("remote", "add", "origin", f"{URL}.git")
@@ -93,17 +95,17 @@ class GitLab:
         pipeline = yaml.safe_load(self.project.read(FILE))
         for job in ("run", "publish"):  # a runner fetches the branches
             pipeline[job].pop("image")
-            pipeline[job]["before_script"] = [CLONE, *pipeline[job].get("before_script", [])]
+            pipeline[job]["before_script"] = [CLONE, VENV, *pipeline[job].get("before_script", [])]
         (self.project.path / ".git" / "ci.yml").write_text(
             yaml.safe_dump(pipeline, sort_keys=False)
         )
-        releases: list[dict[str, Any]] = []
-        with served(releases) as api:
+        with self.api.served() as api:
             variables = {
                 "CI_DEFAULT_BRANCH": "main",
                 "CI_PROJECT_ID": "1",
                 "CI_PROJECT_URL": URL,
                 "CI_API_V4_URL": api,
+                "api_url": api,
                 "UV_OFFLINE": "1",
                 "PROVIDER_STORE": str(store),
                 "CML": "works",
@@ -140,38 +142,6 @@ class GitLab:
             },
             log=log,
             calls=[json.loads(c) for c in calls.read_text().splitlines()] if calls.exists() else [],
-            releases=releases,
+            releases=self.api.releases,
             artifacts=self.project.path / ".gitlab-ci-local" / "artifacts",
         )
-
-
-class served:
-    """Serve GitLab's API as far as releases go, and keep what is posted."""
-
-    def __init__(self, releases: list[dict[str, Any]]) -> None:
-        """Make the server."""
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                exists = body["tag_name"] in [release["tag_name"] for release in releases]
-                if not exists:
-                    seen = {"path": self.path, "token": self.headers["Private-Token"]}
-                    releases.append(body | seen)
-                self.send_response(409 if exists else 201)
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-
-    def __enter__(self) -> str:
-        """Start it and return its address."""
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        return f"http://127.0.0.1:{self.server.server_port}/api/v4"
-
-    def __exit__(self, *_: object) -> None:
-        """Stop it."""
-        self.server.shutdown()
-        self.server.server_close()

@@ -143,7 +143,7 @@ class Project:
             env=self.env | variables,
             capture_output=True,
             encoding="utf-8",
-            timeout=120,
+            timeout=300,
             check=False,
         )
         assert not check or done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
@@ -201,6 +201,18 @@ class Project:
             encoding="utf-8",
             start_new_session=True,
         )
+
+    def checksums(self, stage: str) -> dict[str, str]:
+        """Return {path: checksum} of a stage's outputs in `dvc.lock`, with the files of folders."""
+        lock = yaml.safe_load((self.root / "dvc.lock").read_text())
+        found = {}
+        for out in lock["stages"][stage]["outs"]:
+            found[out["path"]] = out["md5"]
+            if out["md5"].endswith(".dir"):
+                listing = self.root / ".dvc/cache/files/md5" / out["md5"][:2] / out["md5"][2:]
+                for entry in json.loads(listing.read_text()):
+                    found[f"{out['path']}/{entry['relpath']}"] = entry["md5"]
+        return found
 
     @property
     def report(self) -> str:
@@ -262,14 +274,23 @@ def clone(project: Project, root: Path, *flags: str, **variables: str) -> Projec
 
 
 class S3Server:
-    """moto behind a counter of requests; `hold` keeps those that match unanswered."""
+    """moto behind a counter of requests; `hold` keeps those that match unanswered.
+
+    `read_only` refuses what would write, as to a key that may only read.
+    """
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
         self.requests: list[tuple[str, str]] = []
         self.hold = ""
+        self.read_only = False
         self.held = threading.Event()
         self.released = threading.Event()
+
+    def client(self) -> Any:
+        """Return what reads and writes the bucket behind the project's back."""
+        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+        return boto3.client("s3", endpoint_url=self.endpoint, region_name="us-east-1", **keys)
 
     def data_requests(self, method: str) -> list[str]:
         """Return the checksums of the data that was read or written since the last `clear`."""
@@ -291,6 +312,9 @@ def s3_server() -> Iterator[S3Server]:
         if server.hold and server.hold in " ".join(request):
             server.held.set()
             server.released.wait(60)
+        if server.read_only and request[0] in ("PUT", "POST", "DELETE"):
+            start_response("403 Forbidden", [("Content-Type", "application/xml")])
+            return [b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"]
         return backend(environ, start_response)
 
     class Quiet(WSGIRequestHandler):
@@ -302,9 +326,7 @@ def s3_server() -> Iterator[S3Server]:
     thread = threading.Thread(target=http.serve_forever, daemon=True)
     thread.start()
     try:
-        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
-        client = boto3.client("s3", endpoint_url=server.endpoint, region_name="us-east-1", **keys)
-        client.create_bucket(Bucket="bucket")
+        server.client().create_bucket(Bucket="bucket")
         yield server
     finally:
         server.released.set()

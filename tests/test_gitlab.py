@@ -46,13 +46,13 @@ def test_a_merge_request_gets_one_comment(gitlab: GitLab) -> None:
     assert done.jobs == PASSED, done.log
     (call,) = done.calls
     assert call["arguments"] == [
-        *("comment", "update", "--driver=gitlab", "--target=pr/7"),
+        *("comment", "create", "--driver=gitlab", "--target=pr/7"),
         *("--watermark-title=CML report", "--publish=false"),
     ]
     assert call["token"] == "glpat-token"
     assert not call["telemetry"]
     assert "0.7" in call["text"]
-    assert "uv run ci results change" in call["text"]
+    assert f"uv run ci results {sha}" in call["text"]
     assert gitlab.head("refs/heads/change") == sha
     assert done.releases == []
 
@@ -71,11 +71,20 @@ def test_without_a_token_it_says_so(gitlab: GitLab) -> None:
     assert "REPO_TOKEN is not set" in done.log
 
 
-def test_a_refused_comment_leaves_the_artifact(gitlab: GitLab) -> None:
+def test_a_comment_needs_no_cml(gitlab: GitLab) -> None:
     change(gitlab)
     done = gitlab.merge_request(CML="refused")
     assert done.jobs == PASSED, done.log
-    assert "The report was not posted: 403" in done.log
+    assert [call["refused"] for call in done.calls] == [True]
+    assert len(gitlab.api.own) == 1  # by the script itself
+
+
+def test_a_refused_report_leaves_the_artifact(gitlab: GitLab) -> None:
+    change(gitlab)
+    gitlab.api.refused = {"POST"}
+    done = gitlab.merge_request(CML="refused")
+    assert done.jobs == PASSED, done.log
+    assert "The report was not posted: `gitlab refused it (HTTP Error 403: Forbidden)`" in done.log
 
 
 def test_results_are_committed_and_released_where_asked(gitlab: GitLab) -> None:
@@ -92,7 +101,8 @@ def test_results_are_committed_and_released_where_asked(gitlab: GitLab) -> None:
     tag = f"exp-{new[:7]}"
     assert gitlab.head(f"refs/tags/{tag}") == new
     (release,) = done.releases
-    assert (release["path"], release["token"]) == ("/api/v4/projects/1/releases", "glpat-token")
+    assert release["path"] == "/projects/1/releases"
+    assert {token for _, _, token in gitlab.api.requests} == {"Bearer glpat-token"}
     assert release["tag_name"] == tag
     assert "0.7" in release["description"]
 

@@ -1,7 +1,6 @@
 """Promise: with `credentials=oidc` the storage lets CI in, and no key is stored anywhere."""
 
 import json
-import stat
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ import pytest
 from act import GitHub
 from answers import REMOTES
 from mlci.storage import oidc
+from mlci.storage.transfer import Files
 from moto.server import ThreadedMotoServer
 from tiny import bake_tiny
 
@@ -125,41 +125,54 @@ def test_a_run_signs_in_to_s3_by_its_token(
         assert request["WebIdentityToken"] == "token-1"
 
 
+def writer(folder: Path) -> Callable[[str, str], str]:
+    """Return what writes the files of a sign-in into a folder, where a test can read them."""
+
+    def write(name: str, text: str) -> str:
+        (folder / name).write_text(text)
+        return str(folder / name)
+
+    return write
+
+
 @pytest.mark.parametrize("remote", KEYLESS)
-def test_the_sdk_finds_a_private_token(remote: str, tmp_path: Path, monkeypatch) -> None:
+def test_the_sdk_finds_the_token(remote: str, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("DVC_ID_TOKEN", "gitlab-token")
     environment = {entry["name"]: f"my-{entry['name']}" for entry in KEYLESS[remote]["variables"]}
     given = dict(environment)
-    with oidc.signed_in(KEYLESS[remote], environment, tmp_path):
-        added = {name: value for name, value in environment.items() if name not in given}
-        assert set(added) == set(KEYLESS[remote]["environment"])
-        assert (tmp_path / "token").read_text() == "gitlab-token"
-        assert stat.S_IMODE((tmp_path / "token").stat().st_mode) & 0o077 == 0
-        if KEYLESS[remote]["config"]:
-            config = json.loads(Path(added["GOOGLE_APPLICATION_CREDENTIALS"]).read_text())
-            assert config["type"] == "external_account"
-            assert Path(config["credential_source"]["file"]).read_text() == "gitlab-token"
-            assert config["audience"] == "//iam.googleapis.com/my-GCP_WORKLOAD_IDENTITY_PROVIDER"
-            assert "my-GCP_SERVICE_ACCOUNT" in config["service_account_impersonation_url"]
-        else:
-            assert str(tmp_path / "token") in added.values()
+    named = oidc.sign_in(KEYLESS[remote], environment, writer(tmp_path))
+    added = {name: value for name, value in environment.items() if name not in given}
+    assert set(added) == set(KEYLESS[remote]["environment"]) == set(named)
+    assert (tmp_path / "token").read_text() == "gitlab-token"
+    if KEYLESS[remote]["config"]:
+        config = json.loads(Path(added["GOOGLE_APPLICATION_CREDENTIALS"]).read_text())
+        assert config["type"] == "external_account"
+        assert Path(config["credential_source"]["file"]).read_text() == "gitlab-token"
+        assert config["audience"] == "//iam.googleapis.com/my-GCP_WORKLOAD_IDENTITY_PROVIDER"
+        assert "my-GCP_SERVICE_ACCOUNT" in config["service_account_impersonation_url"]
+    else:
+        assert str(tmp_path / "token") in added.values()
 
 
-def test_the_token_stays_fresh(tmp_path: Path, monkeypatch) -> None:
-    """GitHub's is valid for five minutes, and training may take hours before the push."""
+def test_the_token_stays_fresh(monkeypatch) -> None:
+    """GitHub's is valid for five minutes, and a push of much data may take hours."""
     monkeypatch.setattr(oidc, "RENEWAL", 0.05)
     monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "request-token")
     renewed = threading.Event()
     issuers = Issuers()
     with serving(issuers) as url:
         monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_URL", f"{url}/token?api-version=2")
-        with oidc.signed_in(KEYLESS["s3"], {}, tmp_path):
-            first = (tmp_path / "token").read_text()
-            for _ in range(200):
-                if (tmp_path / "token").read_text() != first:
-                    renewed.set()
-                    break
-                renewed.wait(0.05)
+        files = Files()
+        environment: dict[str, str] = {}
+        oidc.sign_in(KEYLESS["s3"], environment, files.write)
+        token = Path(environment["AWS_WEB_IDENTITY_TOKEN_FILE"])
+        first = token.read_text()
+        for _ in range(200):
+            if token.read_text() != first:
+                renewed.set()
+                break
+            renewed.wait(0.05)
+        monkeypatch.setattr(oidc, "RENEWAL", 3600)
     assert first == "token-1"
     assert renewed.is_set()
 
@@ -168,15 +181,12 @@ def test_at_home_nothing_changes(tmp_path: Path, monkeypatch) -> None:
     for name in ("DVC_ID_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_URL"):
         monkeypatch.delenv(name, raising=False)
     environment: dict[str, str] = {}
-    with oidc.signed_in(KEYLESS["s3"], environment, tmp_path):
-        assert environment == {}
-        assert list(tmp_path.iterdir()) == []
+    assert oidc.sign_in(KEYLESS["s3"], environment, writer(tmp_path)) == []
+    assert environment == {}
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_refused_token_is_one_sentence(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_URL", "http://127.0.0.1:9/token?a=b")
-    with (
-        pytest.raises(ValueError, match="GitHub gave no identity token"),
-        oidc.signed_in(KEYLESS["s3"], {}, tmp_path),
-    ):
-        pass
+    with pytest.raises(ValueError, match="GitHub gave no identity token"):
+        oidc.sign_in(KEYLESS["s3"], {}, writer(tmp_path))

@@ -11,8 +11,8 @@ from types import ModuleType
 
 import pytest
 from conftest import TEMPLATE, run
-from gitlab import served
 from loading import load
+from servers.provider import Provider
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="every provider publishes on Linux")
 SCRIPT = TEMPLATE / "{{cookiecutter.project_slug}}" / "ci" / "publish.py"
@@ -23,6 +23,7 @@ GOOD = {
     "plots/a b.json": b"[]\n",
     "plots/deep/roc.csv": b"x,y\n",
 }
+RESULTS = {name: data for name, data in GOOD.items() if name != "report.md"}
 PLANTED = (
     ".github/workflows/evil.yml",
     ".gitlab-ci.yml",
@@ -40,6 +41,32 @@ PLANTED = (
     "metrics.json/x",
     "dvc.lock.sh",
     "uv.lock",
+    # What some system cannot check out, or would take for the same file as another.
+    "plots/con.json",
+    "plots/nul/curve.json",
+    "plots/Lpt1.tsv.json",
+    "plots/dot.json.",
+    "plots/space /curve.json",
+    "plots/CaSe.json",
+    "plots/case.json",
+    "plots/cafe\u0301.csv",
+    # What is no data.
+    "plots/page.html",
+    "plots/conftest.py",
+    "plots/README",
+    "plots/model.pkl",
+    "plots/picture.PNG",
+)
+SVG = '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">{}</svg>'
+SCRIPTS = (
+    "<script>alert(1)</script>",
+    '<g onload="alert(1)"/>',
+    '<a xlink:href=" java\nscript:alert(1)"><text>x</text></a>',
+    '<a xlink:href="java&#115;&#99;ript:alert(1)"><text>x</text></a>',
+    '<animate attributeName="href" values="javascript:alert(1)"/>',
+    '<foreignObject><iframe xmlns="http://www.w3.org/1999/xhtml" src="x"/></foreignObject>',
+    '<h:script xmlns:h="http://www.w3.org/1999/xhtml">alert(1)</h:script>',
+    "<g>",
 )
 
 
@@ -63,7 +90,25 @@ def zipped(path: Path, files: dict[str, bytes], links: dict[str, str] | None = N
 
 def test_only_known_names_are_read(publish: ModuleType, tmp_path: Path) -> None:
     planted = dict.fromkeys(PLANTED, b"evil")
-    assert publish.read_results(zipped(tmp_path / "a.zip", GOOD | planted)) == GOOD
+    found, left_out = publish.read_results(zipped(tmp_path / "a.zip", GOOD | planted))
+    assert found == RESULTS
+    assert set(left_out) == {name for name in PLANTED if name.startswith("plots/")}
+
+
+def test_a_picture_with_a_script_is_left_out(publish: ModuleType, tmp_path: Path) -> None:
+    planted = {f"plots/{n}.svg": SVG.format(text).encode() for n, text in enumerate(SCRIPTS)}
+    planted["plots/bomb.svg"] = b'<!DOCTYPE svg [<!ENTITY a "aa">]>' + SVG.format("&a;").encode()
+    planted["plots/utf16.svg"] = SVG.format(SCRIPTS[0]).encode("utf-16")
+    good = (
+        '<style>text {{color: red}}</style><text font-size="9">on script: <tspan>x</tspan></text>'
+    )
+    header = (
+        '<?xml version="1.0" encoding="utf-8"?><!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "x">'
+    )
+    plain = {"plots/good.svg": (header + SVG.format(good)).encode()}
+    found, left_out = publish.read_results(zipped(tmp_path / "a.zip", planted | plain))
+    assert found == plain
+    assert sorted(left_out) == sorted(planted)
 
 
 def test_results_are_committed_where_the_clone_has_no_files(
@@ -92,13 +137,15 @@ def test_links_are_not_read(publish: ModuleType, tmp_path: Path) -> None:
         "plots/link.json": "../.git/config",
         "report.md": "/etc/passwd",
     }
-    assert publish.read_results(zipped(tmp_path / "a.zip", {}, links)) == {}
+    assert publish.read_results(zipped(tmp_path / "a.zip", {}, links))[0] == {}
+    assert publish.read_text(tmp_path / "a.zip", "report.md") == ""
     folder = tmp_path / "folder"
     (folder / "plots").mkdir(parents=True)
     for name, target in links.items():
         (folder / name).symlink_to(target)
     (folder / "plots" / "roc.csv").write_bytes(b"x,y\n")
-    assert publish.read_results(folder) == {"plots/roc.csv": b"x,y\n"}
+    assert publish.read_results(folder) == ({"plots/roc.csv": b"x,y\n"}, [])
+    assert publish.read_text(folder, "report.md") == ""
 
 
 @pytest.mark.parametrize("name", ["plots", "plots/deep"])
@@ -109,7 +156,7 @@ def test_folders_behind_links_are_not_read(publish: ModuleType, tmp_path: Path, 
     link = tmp_path / "folder" / name
     link.parent.mkdir(parents=True)
     link.symlink_to(outside, target_is_directory=True)
-    assert publish.read_results(tmp_path / "folder") == {}
+    assert publish.read_results(tmp_path / "folder") == ({}, [])
 
 
 def test_a_folder_is_read_like_its_zip(publish: ModuleType, tmp_path: Path) -> None:
@@ -117,7 +164,8 @@ def test_a_folder_is_read_like_its_zip(publish: ModuleType, tmp_path: Path) -> N
         path = tmp_path / "folder" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
-    assert publish.read_results(tmp_path / "folder") == GOOD
+    assert publish.read_results(tmp_path / "folder") == (RESULTS, [])
+    assert publish.read_text(tmp_path / "folder", "report.md") == "# Report\n"
 
 
 @pytest.mark.parametrize("packed", [True, False], ids=["zip", "folder"])
@@ -131,14 +179,15 @@ def test_what_is_too_much_is_refused(
         "all too large": {f"plots/{number}.json": bytes(10_001) for number in range(100)},
         "too many files": {f"plots/{number}.json": b"" for number in range(publish.MAX_FILES + 1)},
     }[what]
-    path = zipped(tmp_path / "a.zip", files)
+    path = zipped(tmp_path / "a.zip", files | {"report.md": b"# Report\n"})
     if not packed:
         with zipfile.ZipFile(path) as archive:
             archive.extractall(tmp_path / "folder")
         path = tmp_path / "folder"
     tracemalloc.start()
-    with pytest.raises(publish.Refused, match="artifact of the run was left alone"):
+    with pytest.raises(publish.Refused, match=r"they are (larger than|501 files)"):
         publish.read_results(path)
+    assert publish.read_text(path, "report.md") == "# Report\n"  # it is shown all the same
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert most < 5 * publish.MAX_BYTES
@@ -164,6 +213,7 @@ def test_a_broken_zip_is_one_sentence(publish: ModuleType, tmp_path: Path) -> No
     for text in [*broken, *(data[:n] for n in range(len(data)))]:
         good.write_bytes(text)
         try:
+            publish.read_text(good, "report.md")
             publish.read_results(good)
         except publish.Refused as why:
             sentences.append(str(why))
@@ -228,23 +278,27 @@ def test_nothing_planted_reaches_git(tmp_path: Path) -> None:
 
 def test_a_release_is_made_once(publish: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     """GitLab answers 409 where the job is tried again, and the experiment is tagged all the same."""
-    releases: list[dict[str, str]] = []
+    provider = Provider()
+    monkeypatch.setenv("provider", "gitlab")
     monkeypatch.setenv("CI_PROJECT_ID", "1")
-    with served(releases) as api:
+    with provider.served() as api:
         monkeypatch.setenv("CI_API_V4_URL", api)
         for _ in range(2):
             publish.release("exp-1234567", "# Report")
-    assert [release["tag_name"] for release in releases] == ["exp-1234567"]
-    with pytest.raises(publish.Refused, match="GitLab refused the release"):  # nobody answers
+    assert [release["tag_name"] for release in provider.releases] == ["exp-1234567"]
+    with pytest.raises(publish.Refused, match="gitlab could not be asked"):  # nobody answers
         publish.release("exp-1234567", "# Report")
 
 
 def test_a_long_report_is_cut_to_what_a_comment_may_be(publish: ModuleType, monkeypatch) -> None:
     monkeypatch.setenv("run_url", "https://ci.example.com/1")
+    monkeypatch.setenv("commit", "1234567890")
     text = publish.shortened("# Report\n```\n" + "long line\n" * 20_000, ["A note."])
     assert len(text) <= publish.MAX_COMMENT + 10
     assert "see https://ci.example.com/1" in text
-    assert text.endswith("> A note.\n")
+    assert text.endswith(
+        f"> A note.\n\n[The run](https://ci.example.com/1) of `1234567`\n\n{publish.MARK}\n"
+    )
     assert text.count("```") == 2  # the block that was cut is closed
 
 
@@ -283,38 +337,3 @@ def credential(publish: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[str
         patch.setattr(publish, "command", lambda *words, **_: asked.extend(words))
         publish.git_remote("fetch")
     return [word for word in asked if word.startswith("credential.helper=!")]
-
-
-@pytest.mark.parametrize("source", ["zip", "gh"])
-def test_results_are_taken_home_by_one_command(render, tmp_path: Path, source: str) -> None:
-    """The command that the report shows."""
-    project = render().path
-    results = zipped(tmp_path / "a.zip", GOOD | {"../outside": b"evil", "train.py": b"evil"})
-    tools = tmp_path / "tools"
-    tools.mkdir()
-    gh = f"""#!{sys.executable}
-import sys, zipfile
-assert sys.argv[1:5] == ["run", "download", "123", "--name"], sys.argv
-zipfile.ZipFile({str(results)!r}).extractall(sys.argv[-1])
-"""
-    (tools / "gh").write_text(gh)
-    (tools / "gh").chmod(0o755)
-    before = (project / "train.py").read_bytes()
-    run(
-        sys.executable, "ci", "results", "123" if source == "gh" else results, cwd=project,
-        env=os.environ | {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"},
-    )  # fmt: skip
-    for name in set(GOOD) - {"report.md"}:
-        assert (project / name).read_bytes() == GOOD[name]
-    assert not (project / "report.md").exists()
-    assert not (tmp_path / "outside").exists()
-    assert (project / "train.py").read_bytes() == before
-
-
-def test_results_that_cannot_be_fetched_are_one_sentence(render, tmp_path: Path) -> None:
-    done = run(
-        sys.executable, "ci", "results", "123", cwd=render().path, check=False,
-        env={"PATH": str(tmp_path)},
-    )  # fmt: skip
-    assert done.returncode != 0
-    assert done.stderr == "The results of 123 could not be fetched: gh was not found\n"

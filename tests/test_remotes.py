@@ -17,21 +17,13 @@ from servers import SERVERS, Server
 from servers.faults import gate, overloaded
 from servers.running import answers_for
 
-WITH_CREDENTIALS = """\
-import subprocess, sys
-sys.path.insert(0, "ci/src")
-from mlci.storage.remote import credentials
-with credentials() as environment:
-    sys.exit(subprocess.call(sys.argv[1:], env=environment))
-"""
-
 
 def dvc(
     project: BakedProject, server: Server, *arguments: str, check: bool = True, **changed: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run DVC with the server's secrets, brought to it by the project's own `mlci.storage.remote`."""
+    """Run DVC with the server's secrets, brought to it by the project's own `ci dvc`."""
     env = server.environment | server.secrets | changed
-    return project.run("python", "-c", WITH_CREDENTIALS, "dvc", *arguments, check=check, env=env)
+    return project.run("ci", "dvc", *arguments, check=check, env=env)
 
 
 def doctor(

@@ -1,5 +1,6 @@
 """Object storage, by the emulators that exist: moto (S3), Azurite, gcp-storage-emulator."""
 
+import json
 import os
 import re
 import shutil
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import boto3
 from azure.storage.blob import (
@@ -35,13 +37,19 @@ def tool(name: str) -> str:
     return path
 
 
+def policy_of_s3() -> dict[str, Any]:
+    """Return the policy of SECRETS.md for the bucket and folder of the tests."""
+    text = (TEMPLATES / "policies" / "s3.json").read_text(encoding="utf-8")
+    return json.loads(text.replace("{{ bucket }}", "bucket").replace("{{ path }}", "/project"))
+
+
 @contextmanager
-def s3(folder: Path) -> Iterator[Server]:
-    """Run moto with one bucket and one user, who has the permissions of SECRETS.md and no other."""
+def s3_users(folder: Path, policies: dict[str, dict[str, Any]]) -> Iterator[dict[str, Server]]:
+    """Run moto with one bucket, and yield it as each of the users sees it, who have a policy each."""
     port = free_port()
     endpoint = f"http://127.0.0.1:{port}"
-    # moto checks signatures and policies after this many calls: those that make bucket and user
-    environment = os.environ | {"INITIAL_NO_AUTH_ACTION_COUNT": "4"}
+    # moto checks signatures and policies after this many calls: those that make bucket and users
+    environment = os.environ | {"INITIAL_NO_AUTH_ACTION_COUNT": str(1 + 3 * len(policies))}
     command = [tool("moto_server"), "-H", "127.0.0.1", "-p", str(port)]
     with process(command, port, folder / "moto.log", env=environment):
         options = {
@@ -52,22 +60,31 @@ def s3(folder: Path) -> Iterator[Server]:
         }
         iam = boto3.client("iam", **options)
         boto3.client("s3", **options).create_bucket(Bucket="bucket")
-        iam.create_user(UserName="ci")
-        policy = (TEMPLATES / "policies" / "s3.json").read_text(encoding="utf-8")
-        policy = policy.replace("{{ bucket }}", "bucket").replace("{{ path }}", "/project")
-        iam.put_user_policy(UserName="ci", PolicyName="dvc", PolicyDocument=policy)
-        key = iam.create_access_key(UserName="ci")["AccessKey"]
-        yield Server(
-            url="s3://bucket/project",
-            endpoint=endpoint,
-            secrets={
-                "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
-                "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
-            },
-            wrong={"AWS_SECRET_ACCESS_KEY": "wrong"},
-            environment=IMPATIENT,
-            port=port,
-        )
+        servers = {}
+        for name, policy in policies.items():
+            text = json.dumps(policy)
+            iam.create_user(UserName=name)
+            iam.put_user_policy(UserName=name, PolicyName="dvc", PolicyDocument=text)
+            key = iam.create_access_key(UserName=name)["AccessKey"]
+            servers[name] = Server(
+                url="s3://bucket/project",
+                endpoint=endpoint,
+                secrets={
+                    "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
+                    "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
+                },
+                wrong={"AWS_SECRET_ACCESS_KEY": "wrong"},
+                environment=IMPATIENT,
+                port=port,
+            )
+        yield servers
+
+
+@contextmanager
+def s3(folder: Path) -> Iterator[Server]:
+    """Run moto with one bucket and one user, who has the permissions of SECRETS.md and no other."""
+    with s3_users(folder, {"ci": policy_of_s3()}) as servers:
+        yield servers["ci"]
 
 
 def node_modules() -> Path:

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+BEGAN = Path.cwd()  # where the user is: paths that are given to DVC begin there
 MARKS = (".dvc", "ci/remote.json")  # the second finds a project that DVC has not been set up in
 
 

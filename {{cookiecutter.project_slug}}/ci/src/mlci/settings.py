@@ -94,6 +94,8 @@ class Settings:
     commit_results: bool = False
     time_limit: int = 0
     apply_command: str = ""
+    run_cache: bool = True
+    stage_env: list[str] = field(default_factory=list)
 
 
 VARIABLES = {
@@ -134,6 +136,17 @@ VARIABLES = {
         "",
         "what the report tells to type to get the run's results into a checkout (set by CI;"
         " empty: 'git add')",
+    ),
+    "run_cache": Variable(
+        "true",
+        "when false, a changed stage is run even where the run cache has its results already",
+        yes_or_no,
+    ),
+    "stage_env": Variable(
+        "",
+        "comma-separated variables with a secret that the commands of stages may see, such as the"
+        " key of an experiment tracker (empty: none)",
+        names,
     ),
 }
 

@@ -6,19 +6,21 @@ It writes `report.md` and changes `dvc.lock`, metrics and plots in this checkout
 and posts nothing: in CI a later job does that, with rights that this one, which runs the project's
 code, must not have. That job reads `commit_results` and `tag_prefix`, which are only checked here.
 
-Data is fetched only for stages that have to run. Without the remote (no secrets on a fork's pull
+Data is fetched only for stages that have to run, and hashed before they run. The secrets of the
+remote reach DVC's transfers, and no command of a stage (`stage_env` lists exceptions). Without the remote (no secrets on a fork's pull
 request, a folder of another machine) the run uses what is here and what it can make again.
 
 Exit codes:
     0  done, or skipped by `[ci skip]`
     2  a malformed flag or variable, an unknown target or baseline: nothing was run
     3  a stage failed
-    4  the remote failed
-    5  the report could not be written
+    4  the remote failed, or lacks data that no stage can make
+    5  the disk is full, or the report could not be written
     6  the report is written, and a metric fell by more than `report.max_regression` of params.yaml
     7  another run is going on in this checkout
 """
 
+import errno
 import re
 import signal
 import sys
@@ -30,8 +32,9 @@ from mlci import settings
 
 if TYPE_CHECKING:
     from mlci.history.terms import Terms
-    from mlci.work.steps import Session
+    from mlci.work.state import Session
 
+FULL = "ci run: the disk is full: make room, then run it again; it goes on from here."
 SKIP = re.compile(r"\[(ci skip|skip ci)\]", re.IGNORECASE)
 
 
@@ -41,10 +44,14 @@ def main(arguments: list[str]) -> int:
         "ci run", description=__doc__, formatter_class=RawDescriptionHelpFormatter
     )
     chosen = settings.read(parser, [*settings.VARIABLES], arguments)
+    from mlci.storage import keys, remote
+
+    keys.hide(["run", *arguments], remote.secret_names())
     from dvc.exceptions import DvcException
     from filelock import FileLock, Timeout
 
     from mlci.history.repository import git
+    from mlci.work.merging import conflicts, remedy
     from mlci.work.recovery import LOCK, tidy_up_after_crash
     from mlci.work.steps import check, take
 
@@ -55,12 +62,19 @@ def main(arguments: list[str]) -> int:
     if not Path(".dvc/config").exists():
         print("ci run: no DVC project yet; 'uv run dvc init' makes it one.", file=sys.stderr)
         return 2
+    if files := conflicts():
+        found = f"ci run: a merge left conflicts in {', '.join(files)}"
+        print(f"{found}: {remedy(files)}.", file=sys.stderr)
+        return 2
     LOCK.parent.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(LOCK, timeout=0):
             tidy_up_after_crash()
             terms = check(chosen)
             session = take(chosen)
+            if session.disk_full:
+                print(FULL, file=sys.stderr)
+                return 5
             asked = write_report(chosen, terms, session)
     except Timeout:
         print("ci run: another run is going on in this checkout; wait for it.", file=sys.stderr)
@@ -69,6 +83,11 @@ def main(arguments: list[str]) -> int:
         hint = " ('git checkout dvc.lock' restores it)" if "'dvc.lock'" in str(error) else ""
         print(f"ci run: {settings.one_line(error)}{hint}", file=sys.stderr)
         return 2
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        print(FULL, file=sys.stderr)
+        return 5
     except KeyboardInterrupt:
         print("ci run: stopped; the next run goes on from here.", file=sys.stderr)
         return 130

@@ -1,7 +1,13 @@
-"""Use another storage of the same kind from now on, and push the data there.
+"""Use another storage from now on, of the same kind or of another, and push the data there.
 
-What this clone lacks is fetched from the old storage first, if that lets it. An address that does
-not work is not kept. Exit codes: 0 done, 1 nothing was changed, 2 an argument cannot be.
+    uv run ci use-remote s3://my-bucket/my-project
+    uv run ci use-remote s3://my-bucket/my-project --endpoint https://minio.example.com
+    uv run ci use-remote ../storage
+
+Give the secrets of the new storage by the variables that SECRETS.md names for it. What this clone
+lacks is fetched from the old storage first, if that lets it; the template renews the CI file,
+SECRETS.md, ci/remote.json and pyproject.toml; .dvc/config changes last, after everything was pushed.
+Until then nothing has changed. Exit codes: 0 done, 1 nothing was changed, 2 an argument cannot be.
 """
 
 from argparse import RawDescriptionHelpFormatter
@@ -16,7 +22,13 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("url", metavar="URL", help="the address of the storage")
     parser.add_argument("--endpoint", metavar="URL", help="its endpoint, or ''")
-    parser.add_argument("--limit", type=float, default=10, metavar="SECONDS", help="default: 10")
+    parser.add_argument(
+        "--limit",
+        type=float,
+        default=60,
+        metavar="SECONDS",
+        help="for the check of it; default: 60",
+    )
     chosen = parser.parse_args(arguments)
     from mlci.work.moving import use_remote
 

@@ -2,10 +2,12 @@
 
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from dvc.config import Config
+from dvc.output import Output as DvcOutput
 from dvc.repo import Repo
 
 
@@ -38,13 +40,23 @@ def cache_folder() -> Path:
     return Path(config["cache"].get("dir") or home / "cache", "files", "md5")
 
 
+def relative(repo: Repo, path: str) -> str:
+    """Return a path of the repository's current revision, from the project's root, with `/`."""
+    return str(repo.fs.relpath(path, repo.root_dir)).replace(os.sep, "/")
+
+
 def read_outputs(repo: Repo) -> dict[str, Output]:
     """Return the data that DVC tracks in the checkout, as DVC sees it."""
+    return outputs_of(repo, repo.index.outs)
+
+
+def outputs_of(repo: Repo, outs: Iterable[DvcOutput]) -> dict[str, Output]:
+    """Return those of DVC's outputs that are in its cache, by their paths."""
     outputs = {}
-    for out in repo.index.outs:
+    for out in outs:
         if out.use_cache and out.hash_info and out.hash_info.value:
             checksum = out.hash_info.value
-            path = str(repo.fs.relpath(out.fs_path, repo.root_dir)).replace(os.sep, "/")
+            path = relative(repo, out.fs_path)
             outputs[path] = Output(
                 path=path,
                 checksum=checksum,

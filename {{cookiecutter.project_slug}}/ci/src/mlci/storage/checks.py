@@ -3,15 +3,19 @@
 import json
 import os
 import re
+import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import mlci
-from mlci.storage.remote import NAME, credentials, options, place, spec
-from mlci.storage.tools import finish, start
+from mlci.storage import server, transfer
+from mlci.storage.causes import ADDRESS, CREDENTIALS, ELSEWHERE, LATER, SCHEME, find_cause
+from mlci.storage.remote import NAME, options, place, spec
+from mlci.storage.tools import finish
+
+BLOCKS, ADVISES = "blocks", "advises"  # how grave a failure is
 
 
 class Check(NamedTuple):
@@ -21,75 +25,15 @@ class Check(NamedTuple):
     state: str
     found: str
     mend: str = ""
+    severity: str = BLOCKS  # of a failure: does it keep the project from working?
+
+    @property
+    def blocks(self) -> bool:
+        """Tell whether this has to be mended."""
+        return self.state == "failed" and self.severity == BLOCKS
 
 
 STARTING = 1.5  # seconds that starting, ending and printing take of the doctor's limit
-ELSEWHERE = "uv run ci use-remote URL"
-CREDENTIALS = "credentials"  # stands for the command that gives the secrets to DVC
-ADDRESS = "address"  # stands for the one that changes where DVC looks
-LATER = "uv run ci doctor --limit 60"
-
-# What the libraries of all storages say when they fail, from the most special to the most general.
-CAUSES = [
-    (r"not a git repository", "DVC needs Git", "git init"),
-    (
-        r"shared object|[Uu]nable to load|DLL load failed",
-        "a program that it needs is not on this machine; SECRETS.md names it",
-        "",
-    ),
-    (
-        r"certificate|SSL|TLS|WRONG_VERSION_NUMBER",
-        "its TLS certificate is not trusted",
-        f"uv run dvc remote modify --local {NAME} ssl_verify /path/to/ca.pem",
-    ),
-    (
-        (
-            r"PermanentRedirect|AuthorizationHeaderMalformed|IllegalLocationConstraint|\b301\b"
-            r"|must be addressed using|region \S+ is wrong"
-        ),
-        "the bucket is in another region",
-        f"uv run dvc remote modify {NAME} region REGION",
-    ),
-    (r"[Ee]xpired", "the credentials have expired", CREDENTIALS),
-    (
-        (
-            r"locate credentials|Partial credentials|requires either|require both|set `"
-            r"|find credentials|Anonymous caller"
-        ),
-        "no credentials were found",
-        CREDENTIALS,
-    ),
-    (
-        (
-            r"NoSuchBucket|NoSuchContainer|ContainerNotFound|(bucket|container) does not exist"
-            r"|No such (bucket|container|file)|[Ff]ile not found|\b404\b|FileNotFoundError"
-        ),
-        "the bucket, container or folder does not exist",
-        ELSEWHERE,
-    ),
-    (
-        (
-            r"\b40[13]\b|Forbidden|[Dd]enied|InvalidAccessKeyId|Signature|[Aa]uthenticat|invalid_grant"
-            r"|Unauthorized|Invalid Credentials|[Pp]assphrase|KeyImportError|token is malformed"
-        ),
-        "it refuses the credentials: they are wrong or lack a permission",
-        CREDENTIALS,
-    ),
-    (
-        r"\b50[0-4]\b|reduce your request|[Ii]nternal (server )?error|[Ss]erver ?[Bb]usy",
-        "the server is in trouble or has too much to do: try again later",
-        LATER,
-    ),
-    (
-        (
-            r"[Cc]onnect|getaddrinfo|Name or service|unreachable|ServiceRequestError|[Tt]imed? ?out"
-            r"|Max retries|Errno (-2|-3|10\d|11\d)\b|Invalid endpoint"
-        ),
-        "there is no answer: a wrong address, or no network",
-        ADDRESS,
-    ),
-    (r"No space left|Errno 28\b", "it is full", ELSEWHERE),
-]
 LATE = {
     "Plugin": "still loading, as happens the first time",
     "Storage": "no answer in time: no network, or a server that accepts and says nothing",
@@ -97,82 +41,109 @@ LATE = {
 }
 
 
-def examine(limit: float) -> list[Check]:
+def examine(limit: float, python: str = sys.executable) -> list[Check]:
     """Check the plugin, the storage by a tiny object, and that everything is there.
 
-    Takes at most `limit` seconds.
+    Takes at most `limit` seconds. DVC and its plugins are those of `python`.
     """
-    answers, rest, late = ask_probe(time.monotonic() + limit - STARTING)
+    answers, rest, late = ask_probe(time.monotonic() + limit - STARTING, python)
     checks: list[Check] = []
     for name, judge in JUDGES.items():
         answer = answers.get(name)
-        if checks and checks[-1].state != "ok":
+        if checks and checks[-1].blocks:
             checks.append(Check(name, "skipped", "not asked, since the check before failed"))
         elif answer and (late or answer.get("final", True)):
             checks.append(judge(name, answer))
         elif late:
-            state = "skipped" if name == "Data pushed" else "failed"
-            checks.append(Check(name, state, LATE[name], LATER))
+            checks.append(judge_late(name))
         else:
             checks.append(Check(name, "failed", rest or "DVC ended without a word", "uv sync"))
     return checks
 
 
-def ask_probe(deadline: float) -> tuple[dict[str, dict[str, Any]], str, bool]:
+def ask_probe(deadline: float, python: str) -> tuple[dict[str, dict[str, Any]], str, bool]:
     """Run the probe; return its answers, its last other line, and whether it was too late."""
-    with credentials() as variables:
-        # Where the package is not installed (`python ci doctor`), the child does not know it either.
-        environment = variables | {"PYTHONPATH": str(Path(mlci.__file__).parents[1])}
-        probe = [sys.executable, "-m", "mlci.storage.probe"]
-        output, late = finish(start(probe, environment), deadline)
+    probe = transfer.start(
+        "mlci.storage.probe",
+        python=python,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        start_new_session=True,  # so that it can be ended with all its children
+    )
+    output, late = finish(probe, deadline)
     answers, rest = {}, ""
     for line in output.splitlines():
         try:
             answer = json.loads(line)
-            if answer.get("final", True) or cause(answer["error"]):
+            if answer.get("final", True) or find_cause(answer["error"]):
                 answers[answer["check"]] = answer
         except (ValueError, TypeError, KeyError):
             rest = line.strip() or rest
     return answers, rest, late
 
 
+def judge_late(name: str) -> Check:
+    """Judge what did not answer in time: is there a server at all?"""
+    if name == "Data pushed":
+        return Check(name, "skipped", LATE[name], LATER)
+    problem = server.problem() if name == "Storage" else ""
+    if problem:
+        return Check(name, "failed", f"there is no answer: {problem}", command(ADDRESS))
+    return Check(name, "failed", LATE[name], LATER)
+
+
 def plugin(name: str, answer: dict[str, Any]) -> Check:
     """Judge whether DVC can load what it needs for this remote."""
     if "error" in answer:
         said = answer["error"].partition("\n")[0]
-        return Check(name, "failed", *(cause(answer["error"]) or (said, "uv sync")))
+        return Check(name, "failed", *(explain(answer["error"]) or (said, "uv sync")))
     return Check(name, "ok", spec()["title"])
 
 
 def storage(name: str, answer: dict[str, Any]) -> Check:
-    """Judge how the storage took the tiny object."""
+    """Judge what the storage allowed."""
     if "error" not in answer:
         return Check(name, "ok", answer["found"])
-    if known := cause(answer["error"]):
-        return Check(name, "failed", *known)
-    said = answer["error"].partition("\n")[0][:200]
-    return Check(name, "failed", said, "uv run dvc push --verbose")
+    known = explain(answer["error"])
+    words, mend = known or (answer["error"].partition("\n")[0][:200], "uv run dvc push --verbose")
+    if answer.get("readable"):
+        return Check(name, "failed", f"readable, not writable: {words}", mend, ADVISES)
+    doing = f"{answer['action']}: " if "action" in answer else ""
+    return Check(name, "failed", f"{doing}{words}", mend)
 
 
-def cause(error: str) -> tuple[str, str] | None:
+def explain(error: str) -> tuple[str, str] | None:
     """Return what an error means, with the line that says so, and the command that mends it."""
-    for pattern, words, mend in CAUSES:
-        for line in error.splitlines():
-            if re.search(pattern, line):
-                return f"{words} ({line[:150]})", command(mend, line)
-    return None
+    found = find_cause(error)
+    if found is None:
+        return None
+    return f"{found.words} ({found.line[:150]})", command(found.mend, found.line)
 
 
-def command(mend: str, line: str) -> str:
+def command(mend: str, line: str = "") -> str:
     """Return the command that mends what a line says, with what is known of this project."""
     if mend == CREDENTIALS:
         return give_credentials(line)
-    if mend == ADDRESS:
-        option = spec()["endpoint_option"]
-        change = f"{option} https://HOST" if option in options() else f"url {spec()['url']}"
-        return f"uv run dvc remote modify {NAME} {change}"
+    if mend in (ADDRESS, SCHEME):
+        return change_address(mend == SCHEME)
     region = re.search(r"expecting '([\w-]+)'", line)
+    mend = mend.replace("{name}", NAME)
     return mend.replace("REGION", region[1]) if region else mend
+
+
+def change_address(only_its_scheme: bool) -> str:
+    """Return the command that changes where DVC looks: the endpoint, where there is one."""
+    option = spec()["endpoint_option"]
+    key = option if option in options() else "url"
+    address = "https://HOST" if key == option else spec()["url"]
+    if only_its_scheme:
+        scheme, _, rest = options()[key].partition("://")
+        other = scheme.removesuffix("s") if scheme.endswith("s") else f"{scheme}s"
+        address = f"{other}://{rest}"
+    return f"uv run dvc remote modify {NAME} {key} {address}"
 
 
 def give_credentials(line: str) -> str:
@@ -187,22 +158,25 @@ def give_credentials(line: str) -> str:
 
 
 def give(secret: dict[str, Any]) -> str:
-    """Return the command that gives one secret to DVC on this machine."""
-    quote = '"' if os.name == "nt" else "'"
-    value = "/path/to/file" if secret["via"] == "file" else f"{quote}…{quote}"
-    if secret["option"] and not os.environ.get(secret["name"]):
-        return f"uv run dvc remote modify --local {NAME} {secret['option']} {value}"
-    return f'set "{secret["name"]}=…"' if os.name == "nt" else f"export {secret['name']}={value}"
+    """Return the command that gives one secret to DVC on this machine; the command holds none."""
+    name, is_windows = secret["name"], os.name == "nt"
+    if secret["via"] == "file" and secret["option"] and not os.environ.get(name):
+        return f"uv run dvc remote modify --local {NAME} {secret['option']} /path/to/file"
+    if secret["via"] == "file":
+        return f"set {name}=/path/to/file" if is_windows else f"export {name}=/path/to/file"
+    return f"set /p {name}=" if is_windows else f"read -rs {name} && export {name}"
 
 
 def pushed(name: str, answer: dict[str, Any]) -> Check:
     """Judge whether everything in dvc.lock is in the storage."""
     if "error" in answer:
         return Check(name, "failed", answer["error"][:200], "uv run dvc status --cloud")
+    if "skipped" in answer:
+        return Check(name, "skipped", answer["skipped"])
     states = list(answer["status"].values())
     if "new" in states:
         found = f"{states.count('new')} files are only here"
-        return Check(name, "failed", found, "uv run dvc push")
+        return Check(name, "failed", found, "uv run dvc push", ADVISES)
     if "missing" in states:
         found = f"{states.count('missing')} files are neither here nor there"
         return Check(name, "failed", found, "uv run dvc repro")

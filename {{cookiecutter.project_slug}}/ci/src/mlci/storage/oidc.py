@@ -8,14 +8,15 @@ import json
 import os
 import string
 import threading
+import time
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, MutableMapping
 from pathlib import Path
 from typing import Any
 
 RENEWAL = 240  # seconds; GitHub's tokens are valid for about five minutes
+RETRY = 10  # seconds after which a token that was refused is asked for again
 TIME_LIMIT = 30  # seconds to wait for a token
 
 
@@ -40,42 +41,44 @@ def id_token(audience: str) -> str:
         raise ValueError(f"GitHub gave no identity token: {error}") from None
 
 
-def write(path: Path, text: str) -> None:
-    """Write a file that only this user can read, so that no reader sees half of it."""
-    new = path.with_suffix(".new")
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text)
-    new.replace(path)
-
-
-@contextmanager
-def signed_in(how: dict[str, Any], environment: dict[str, str], folder: Path) -> Iterator[None]:
+def sign_in(
+    how: dict[str, Any],
+    environment: MutableMapping[str, str],
+    write: Callable[[str, str], str],
+) -> list[str]:
     """Let the SDK find a token that stays fresh; outside CI leave the user's own sign-in alone.
 
     Args:
         how: The entry `oidc` of remote.json.
-        environment: That of DVC's processes, which is added to.
-        folder: A private folder, in which the token lies until the end.
+        environment: That of this process, which is added to.
+        write: Writes a private file in the place of the one of that name; returns its path.
+
+    Returns:
+        The variables that were set.
+
+    Raises:
+        ValueError: CI refuses a token.
     """
     audience = string.Template(how["audience"]).safe_substitute(environment)
-    token, config, ended = folder / "token", folder / "config.json", threading.Event()
     first = id_token(audience)
     if not first:
-        yield
-        return
-    write(token, first)
+        return []
+    token, config = write("token", first), ""
     if how["config"]:
         text = string.Template(json.dumps(how["config"])).safe_substitute(environment)
-        write(config, text.replace("{token}", token.as_posix()))
+        config = write("config.json", text.replace("{token}", Path(token).as_posix()))
     for name, value in how["environment"].items():
-        environment[name] = value.replace("{token}", str(token)).replace("{config}", str(config))
+        environment[name] = value.replace("{token}", token).replace("{config}", config)
 
     def renew() -> None:
-        while not ended.wait(RENEWAL):
-            write(token, id_token(audience))
+        pause: float = RENEWAL
+        while True:
+            time.sleep(pause)
+            try:
+                write("token", id_token(audience))
+                pause = RENEWAL
+            except ValueError:  # the old one is good for another minute
+                pause = RETRY
 
     threading.Thread(target=renew, daemon=True).start()
-    try:
-        yield
-    finally:
-        ended.set()
+    return [*how["environment"]]

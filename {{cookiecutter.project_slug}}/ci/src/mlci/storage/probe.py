@@ -7,10 +7,12 @@ server that never answers, and what came before is still worth knowing.
 import json
 import logging
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mlci.storage.remote import NAME
+from mlci.storage.causes import is_refusal
 
 OBJECT = ".dvc-doctor"  # one name, so that a storage that cannot delete keeps one at most
 
@@ -29,22 +31,88 @@ class Retries(logging.Handler):
             tell("Storage", error=record.getMessage(), final=False)
 
 
-def round_trip(fs: Any, path: str) -> str:
-    """Write a tiny object as a push does, read it back and remove it; return what was possible."""
-    content = b"Written by `ci doctor`; it can be deleted.\n"
+class ActionError(Exception):
+    """One of the actions that a push and a pull need failed; the cause says why."""
+
+
+@contextmanager
+def action(name: str) -> Iterator[None]:
+    """Say which action it was that failed."""
+    try:
+        yield
+    except Exception as error:
+        raise ActionError(name) from error
+
+
+def round_trip(fs: Any, root: str) -> str:
+    """Write a tiny object as a push does, list, read it back, remove it; return what was possible.
+
+    Raises:
+        ActionError: one of the first three actions failed.
+    """
+    path, content = fs.join(root, OBJECT), b"Written by `ci doctor`; it can be deleted.\n"
     with tempfile.TemporaryDirectory() as folder:
         there, back = Path(folder, "there"), Path(folder, "back")
         there.write_bytes(content)
-        fs.makedirs(fs.parent(path), exist_ok=True)
-        fs.put_file(str(there), path)
-        fs.get_file(path, str(back))
-        if back.read_bytes() != content:
-            raise OSError("the storage returned other bytes than were written")
+        with action("write"):
+            fs.makedirs(fs.parent(path), exist_ok=True)
+            fs.put_file(str(there), path)
+        with action("list"):
+            if fs.CAN_TRAVERSE:  # HTTP knows no lists, and DVC asks it for none
+                fs.ls(root)
+        with action("read"):
+            fs.get_file(path, str(back))
+            if back.read_bytes() != content:
+                raise OSError("the storage returned other bytes than were written")
     try:
         fs.rm_file(path)
     except NotImplementedError:
         return f"readable and writable ({OBJECT} stays there, since DVC cannot delete it)"
+    except Exception as error:
+        if not is_refusal(reasons(error)):
+            raise ActionError("delete") from error
+        return f"readable and writable ({OBJECT} stays there, since this key may not delete it)"
     return "readable and writable"
+
+
+def read_something(fs: Any, root: str) -> None:
+    """List the storage as a pull does, and read the first byte of the first file there is.
+
+    Raises:
+        ActionError: this key may not.
+    """
+    if not fs.CAN_TRAVERSE:
+        with action("read"):
+            fs.exists(fs.join(root, OBJECT))
+        return
+    place, entries = root, []
+    with action("list"):
+        while place:
+            entries = sorted(fs.ls(place, detail=True), key=lambda entry: str(entry["name"]))
+            folders = [entry["name"] for entry in entries if entry["type"] == "directory"]
+            place = folders[0] if folders else ""
+    with action("read"):
+        for entry in entries[:1]:
+            with fs.open(entry["name"], "rb") as file:
+                file.read(1)
+
+
+def try_storage(fs: Any, root: str) -> None:
+    """Tell what the storage allows; where it does not let us write, whether it lets us read."""
+    try:
+        tell("Storage", found=round_trip(fs, root))
+    except ActionError as error:
+        said, failed = reasons(error.__cause__), str(error)
+        if failed != "write" or not is_refusal(said):
+            tell("Storage", error=said, action=failed)
+            raise
+        tell("Storage", error=said, action=failed, final=False)
+        try:
+            read_something(fs, root)
+        except ActionError:
+            tell("Storage", error=said, action=failed)
+            raise
+        tell("Storage", error=said, action=failed, readable=True)
 
 
 def reasons(error: BaseException | None) -> str:
@@ -57,20 +125,25 @@ def reasons(error: BaseException | None) -> str:
 
 
 def main() -> None:
-    """Load the plugin, make a round trip, compare the cache with the remote."""
+    """Load the plugin, try the storage, compare the cache with it."""
     logging.basicConfig(level=logging.DEBUG, handlers=[Retries()])
     check = "Plugin"
     try:
         from dvc.repo import Repo
 
         with Repo() as repo:
-            remote = repo.cloud.get_remote(NAME)
+            remote = repo.cloud.get_remote()
             tell(check)
             check = "Storage"
-            found = round_trip(remote.fs, remote.fs.join(remote.path, OBJECT))
+            try:
+                try_storage(remote.fs, remote.path)
+            except ActionError:
+                return
             logging.disable()
-            tell(check, found=found)
             check = "Data pushed"
+            if remote.version_aware:
+                tell(check, skipped="`version_aware` keeps versions, which DVC does not compare")
+                return
             tell(check, status=repo.status(cloud=True))
     except Exception as error:  # noqa: BLE001 - plugins raise whatever their library raises
         tell(check, error=reasons(error))

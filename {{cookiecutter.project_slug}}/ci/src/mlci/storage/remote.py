@@ -4,15 +4,25 @@ import base64
 import configparser
 import contextlib
 import json
-import os
-import tempfile
-from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mlci.storage.oidc import signed_in
+from mlci.storage import keys
 
-NAME = "storage"  # what the remote is called in .dvc/config
+NAME = "storage"  # what a new project calls its remote in .dvc/config
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What a transfer needs to reach the storage; only `transfer` hands it on."""
+
+    environment: dict[str, str]  # all variables, those that are secrets included
+    hidden: list[str] = field(default_factory=list)  # those that commands of stages do not get
+    options: dict[str, str] = field(default_factory=dict)  # of DVC's default remote
+    option_files: dict[str, str] = field(default_factory=dict)  # {option: content of its file}
+    variable_files: dict[str, str] = field(default_factory=dict)  # {variable: the same}
+    oidc: dict[str, Any] = field(default_factory=dict)  # how to sign in without a key, or nothing
 
 
 def spec() -> dict[str, Any]:
@@ -28,7 +38,7 @@ def missing() -> list[str]:
     may also lie in `.dvc/config.local` or where the storage's own tools keep it.
     """
     required = [secret["name"] for secret in spec()["secrets"] if secret["required"]]
-    return [name for name in required if not os.environ.get(name)]
+    return [name for name in required if not keys.environment().get(name)]
 
 
 def tokens() -> list[str]:
@@ -40,86 +50,78 @@ def tokens() -> list[str]:
     ]
 
 
-def options(name: str = "config") -> dict[str, str]:
-    """Return the remote's options in `.dvc/config`, or in `.dvc/config.local` by its name."""
+def secret_names() -> set[str]:
+    """Return the variables that hold secrets of the remote, or a token to write with."""
+    return {secret["name"] for secret in spec()["secrets"]} | set(tokens())
+
+
+def section(file: str, title: str) -> dict[str, str]:
+    """Return a section of one of DVC's configuration files, such as `core` of `config.local`."""
     config = configparser.ConfigParser(interpolation=None)
     with contextlib.suppress(configparser.Error):  # cut short, or with marks of a merge conflict
-        config.read(Path(".dvc", name), encoding="utf-8")
-    section = f"'remote \"{NAME}\"'"
-    return dict(config[section]) if config.has_section(section) else {}
+        config.read(Path(".dvc", file), encoding="utf-8")
+    return dict(config[title]) if config.has_section(title) else {}
+
+
+def default_name() -> str:
+    """Return what DVC's default remote is called (`core.remote`); empty where there is none."""
+    local, shared = section("config.local", "core"), section("config", "core")
+    return local.get("remote") or shared.get("remote", "")
+
+
+def options(file: str = "config") -> dict[str, str]:
+    """Return the default remote's options in `.dvc/config`, or in `.dvc/config.local`."""
+    return section(file, f"'remote \"{default_name() or NAME}\"'")
 
 
 def place(secret: dict[str, Any]) -> str:
     """Return where on this machine a secret is set, or an empty string."""
-    if os.environ.get(secret["name"]):
+    if keys.environment().get(secret["name"]):
         return "the environment"
     return ".dvc/config.local" if secret["option"] in options("config.local") else ""
 
 
-@contextlib.contextmanager
-def credentials() -> Iterator[dict[str, str]]:
-    """Make the secrets of the environment reach DVC, and take them back at the end.
-
-    Yields:
-        The environment for DVC's processes. A secret `via` "env" stays in it. One `via` "file"
-        becomes a file that only this user can read, outside the checkout. One that DVC takes as
-        an `option` goes to `.dvc/config.local`, which Git ignores, and not into the environment.
-
-    """
-    environment, chosen = dict(os.environ), {}
-    with tempfile.TemporaryDirectory(prefix="dvc-") as folder:
-        for secret in spec()["secrets"]:
-            name, option = secret["name"], secret["option"]
-            value = environment.pop(name, "")
-            if value and secret["via"] == "file":
-                value = str(private_file(Path(folder, name.lower()), value))
-            if value and option:
-                chosen[option] = value
-            elif value:
-                environment[name] = value
-        for name in tokens():  # may write to the repository, which no stage needs
-            environment.pop(name, None)
-        with local_options(chosen), identity(environment, Path(folder)):
-            yield environment
-
-
-def identity(environment: dict[str, str], folder: Path) -> contextlib.AbstractContextManager[None]:
-    """Sign in by CI's own token in a project that has no keys."""
-    how = spec()["oidc"]
-    if not how:
-        return contextlib.nullcontext()
-    return signed_in(how, environment, folder)
-
-
-def private_file(path: Path, value: str) -> Path:
-    """Write a secret, given as it is or as one line of base64; one that is a path stays there."""
-    with contextlib.suppress(OSError):  # a name that is too long is no path
-        if Path(value).is_file():
-            return Path(value).resolve()
-    with contextlib.suppress(ValueError):  # a key or JSON as it is: neither is base64
-        value = base64.b64decode(value, validate=True).decode()
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="utf-8") as file:
-        file.write(value.rstrip("\n") + "\n")
-    return path
-
-
-@contextlib.contextmanager
-def local_options(chosen: dict[str, str]) -> Iterator[None]:
-    """Set options of the remote as `dvc remote modify --local` does, and undo it at the end."""
-    if not chosen:
-        yield
-        return
-    from dvc.config import Config  # not needed where no secret is an option
-
-    path = Path(".dvc", "config.local")
-    before = path.read_bytes() if path.exists() else None
-    try:
-        path.touch(mode=0o600)
-        with Config(dvc_dir=".dvc").edit("local") as config:
-            config.setdefault("remote", {}).setdefault(NAME, {}).update(chosen)
-        yield
-    finally:
-        if before is not None:
-            path.write_bytes(before)
+def credentials() -> Credentials:
+    """Return the secrets of this process, sorted by the way in which DVC takes them."""
+    environment = keys.environment()
+    found = spec()
+    secrets = keys.secrets_of(environment, secret_names())
+    result = Credentials(environment, hidden=[*secrets])
+    result.oidc.update(found["oidc"] or {})
+    for name in tokens():  # may write to the repository, which no transfer needs
+        environment.pop(name, None)
+    for secret in found["secrets"]:
+        name, option = secret["name"], secret["option"]
+        value = environment.pop(name, "")
+        if not value:
+            continue
+        if secret["via"] == "file" and not is_file(value):
+            files = result.option_files if option else result.variable_files
+            files[option or name] = decode(value).rstrip("\n") + "\n"
+            continue
+        if secret["via"] == "file":
+            value = str(Path(value).resolve())
+        if option:
+            result.options[option] = value
         else:
-            path.unlink(missing_ok=True)
+            environment[name] = value
+    return result
+
+
+def is_file(value: str) -> bool:
+    """Tell whether a secret is the path of a file, as at home."""
+    try:
+        return Path(value).is_file()
+    except (OSError, ValueError):  # a name that is too long, or no name
+        return False
+
+
+def decode(value: str) -> str:
+    """Return the text of a secret that is one line of base64, as CI masks it, or as it is.
+
+    A key or JSON as it is has characters that base64 lacks.
+    """
+    try:
+        return base64.b64decode(value, validate=True).decode()
+    except ValueError:
+        return value

@@ -9,17 +9,35 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from mlci.storage import checks as storage
-from mlci.storage.checks import Check
+from mlci.storage.checks import ADVISES, Check
 from mlci.storage.remote import NAME, missing, options, place, spec
 from mlci.storage.tools import ask
+from mlci.work.merging import conflicts, remedy
 
 MARKS = {"ok": "✓", "failed": "✗", "skipped": "–"}
+ADVICE = "!"
 CONFIG = Path(".dvc/config")
+LEAST, PER_FILE = 10.0, 0.001  # seconds: the doctor's limit, and more for each file to compare
+MOVE = "uv run ci use-remote s3://BUCKET/PROJECT"
+# The addresses that the template's questions show, which belong to nobody or to somebody else.
+EXAMPLE = re.compile(r"\w+://([^/]*@)?(my-bucket|my-container|[\w.-]*example\.com|0AIac4JZ\w+)\b")
+# A signature for storage says in its own text when it expires.
+EXPIRY = re.compile(r"[?&;=]se=(\d{4}-\d\d-\d\d(?:T[\d:%A]+Z)?)")
+
+
+def find_limit() -> float:
+    """Return how many seconds to look: more where there is more to compare."""
+    _, listed = ask("git", "ls-files", "dvc.lock", "*.dvc")
+    texts = [Path(name).read_text("utf-8") for name in listed.splitlines() if Path(name).is_file()]
+    files = sum(int(count) for text in texts for count in re.findall(r"\bnfiles: (\d+)", text))
+    return LEAST + PER_FILE * files
 
 
 def examine(limit: float) -> Iterator[Check]:
@@ -28,7 +46,7 @@ def examine(limit: float) -> Iterator[Check]:
         listed = pool.submit(ci_secrets)
         can_ask = is_installed() and options()
         stored = pool.submit(storage.examine, limit) if can_ask else None
-        yield from (python(), git_identity(), dvc(), remote(), *secrets())
+        yield from (python(), git_identity(), *unfinished_merge(), dvc(), remote(), *secrets())
         yield from stored.result() if stored else []
         yield from (ci_file(), pre_commit(), git_remote(), listed.result())
 
@@ -53,6 +71,12 @@ def git_identity() -> Check:
     return Check("Git identity", "failed", f"Git does not know your {key}", mend)
 
 
+def unfinished_merge() -> Iterator[Check]:
+    """Name the files that a merge left in conflict, if there are any."""
+    if files := conflicts():
+        yield Check("Merge", "failed", f"left conflicts in {', '.join(files)}", remedy(files))
+
+
 def is_installed() -> bool:
     """Tell whether this Python has DVC."""
     return any(metadata.distributions(name="dvc"))
@@ -66,8 +90,17 @@ def dvc() -> Check:
 
 
 def remote() -> Check:
-    """Check the remote's address, and that no secret lies beside it."""
-    schemes, url = spec()["schemes"], options().get("url", "")
+    """Check the remote: that DVC can read it, that no secret lies beside it, and its address."""
+    problem = configuration()
+    if problem.state != "ok":
+        return problem
+    url = options()["url"]
+    return judge_address(url, url.partition("://")[0] if "://" in url else "")
+
+
+def configuration() -> Check:
+    """Check that DVC can read the remote, and that no secret lies beside it."""
+    url = options().get("url", "")
     if not CONFIG.exists():
         mend = "uv run dvc init --subdir --force"
         return Check("Remote", "failed", "DVC has not been set up here", mend)
@@ -84,20 +117,58 @@ def remote() -> Check:
             mend = f"uv run dvc remote modify --unset {NAME} {secret['option']}"
             found = f".dvc/config, which is committed, holds the option {secret['option']}"
             return Check("Remote", "failed", found, mend)
-    if schemes and url.partition("://")[0] not in schemes:
-        found = f"{url} is not {spec()['title']}, which this project was made for"
-        return Check("Remote", "skipped", found)
+    return Check("Remote", "ok", url)
+
+
+def judge_address(url: str, scheme: str) -> Check:
+    """Judge whether the address can be used by all who need it."""
+    renew = f"uv run ci use-remote {shlex.quote(url)}"
+    if (scheme in spec()["schemes"]) != bool(scheme):
+        found = f"{url} is not {spec()['title']}, for which CI and SECRETS.md are made"
+        return Check("Remote", "failed", found, renew, ADVISES)
+    if EXAMPLE.match(url):
+        mend = f"uv run ci use-remote {scheme}://…"
+        return Check("Remote", "failed", f"{url} is still the example address", mend)
+    if not scheme:
+        found = f"{url}: only machines that see this folder can pull, and hosted CI does not"
+        return Check("Remote", "failed", found, MOVE, ADVISES)
     return Check("Remote", "ok", url)
 
 
 def secrets() -> Iterator[Check]:
-    """Check whether each secret of the remote is set; no value is shown."""
+    """Check whether each secret of the remote is set and whole; no value is shown."""
     for secret in spec()["secrets"]:
-        if where := place(secret):
-            yield Check(secret["name"], "ok", f"set in {where}")
-        else:
+        name, where = secret["name"], place(secret)
+        value = os.environ.get(name) or options("config.local").get(secret["option"] or "", "")
+        problem = find_flaw(value, secret["via"] == "file")
+        if not where:
             optional = "" if secret["required"] else "optional; "
-            yield Check(secret["name"], "skipped", f"{optional}not set here; SECRETS.md says how")
+            yield Check(name, "skipped", f"{optional}not set here; SECRETS.md says how")
+        elif problem:
+            yield Check(name, "failed", f"set in {where}, {problem}", storage.give(secret))
+        else:
+            yield Check(name, "ok", f"set in {where}")
+
+
+def find_flaw(value: str, is_file: bool) -> str:
+    """Return what is wrong with a secret as far as its text tells, or an empty string."""
+    if not is_file and value != value.strip():
+        return "with a line break or a blank at its begin or end"
+    if is_file and re.match(r"[/~.]|[A-Za-z]:\\", value) and not is_there(value):
+        return "which names a file that is not there"
+    if found := EXPIRY.search(value):
+        until = datetime.fromisoformat(found[1].replace("%3A", ":"))
+        until = until if until.tzinfo else until.replace(tzinfo=UTC)
+        if until < datetime.now(UTC):
+            return f"a signature that expired on {until:%Y-%m-%d}"
+    return ""
+
+
+def is_there(path: str) -> bool:
+    """Tell whether a key file is there; DVC counts from .dvc."""
+    with suppress(OSError, ValueError):  # a name that is too long is no path
+        return Path(path).expanduser().is_file() or Path(".dvc", path).is_file()
+    return True
 
 
 def ci_file() -> Check:
@@ -113,7 +184,7 @@ def pre_commit() -> Check:
     _, path = ask("git", "rev-parse", "--git-path", "hooks/pre-commit")
     if path and Path(path).is_file():
         return Check("pre-commit", "ok", "installed")
-    return Check("pre-commit", "failed", "not installed", "uv run pre-commit install")
+    return Check("pre-commit", "failed", "not installed", "uv run pre-commit install", ADVISES)
 
 
 def git_remote() -> Check:
@@ -121,7 +192,7 @@ def git_remote() -> Check:
     asked, output = ask("git", "remote", "--verbose")
     if asked and output:
         return Check("Git remote", "ok", re.sub(r"//[^/@]*@", "//", output.split()[1]))
-    return Check("Git remote", "failed", "none is set", "git remote add origin URL")
+    return Check("Git remote", "failed", "none is set", "git remote add origin URL", ADVISES)
 
 
 def ci_secrets() -> Check:
@@ -143,7 +214,7 @@ def ci_secrets() -> Check:
     found = f"not set: {', '.join(secret['name'] for secret in absent)}"
     # the first list is that of the environment: where there is none, it is made before
     commands = [*([] if answers[0][0] else provider["prepare"]), store_command(absent[0])]
-    return Check(name, "failed", found, " && ".join(commands))
+    return Check(name, "failed", found, " && ".join(commands), ADVISES)
 
 
 def store_command(secret: dict[str, Any]) -> str:
@@ -173,6 +244,8 @@ def is_from_a_fork() -> bool:
 def examine_ci() -> int:
     """Say which secrets CI lacks, in a sentence for each, and return the exit code."""
     absent = [secret for secret in spec()["secrets"] if secret["name"] in missing()]
+    if not spec()["schemes"]:
+        print(f"The storage is a folder, which CI reaches only where it is mounted: {MOVE}")
     if not absent:
         print("Every secret that the remote needs is set.")
         return 0
@@ -185,9 +258,13 @@ def examine_ci() -> int:
 
 
 def show(checks: list[Check]) -> None:
-    """Print the table, and below each failed check the command that mends it."""
+    """Print the table, and below each failed check the command that mends it.
+
+    A cross is what has to be mended, an exclamation mark what may wait.
+    """
     width = max(len(check.name) for check in checks)
     for check in checks:
-        print(f"{MARKS[check.state]} {check.name:{width}}  {check.found}")
+        mark = ADVICE if check.state == "failed" and not check.blocks else MARKS[check.state]
+        print(f"{mark} {check.name:{width}}  {check.found}")
         if check.state == "failed" and check.mend:
             print(f"  {'':{width}}  → {check.mend}")

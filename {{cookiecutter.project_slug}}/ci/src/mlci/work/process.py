@@ -12,6 +12,8 @@ from typing import IO, NamedTuple
 
 import psutil
 
+from mlci.storage import transfer
+
 KEPT_LINES = 20_000  # of a command's output, for the report
 # The output is read as UTF-8, which on Windows only a console is without being told.
 ENVIRONMENT = {"PYTHONIOENCODING": "utf-8", "PYTHONUNBUFFERED": "1", "DVC_NO_ANALYTICS": "1"}
@@ -36,12 +38,13 @@ def end(process: psutil.Process) -> None:
         psutil.wait_procs(started, timeout=10)
 
 
-def show_and_keep(stream: IO[bytes], kept: deque[str]) -> None:
-    """Pass the output on as it comes, and keep its last lines."""
+def keep(stream: IO[bytes], kept: deque[str], shown: bool) -> None:
+    """Keep the last lines of the output, and pass it on as it comes where it is shown."""
     for line in iter(stream.readline, b""):
         text = line.decode("utf-8", "replace")
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        if shown:
+            sys.stdout.write(text)
+            sys.stdout.flush()
         kept.append(text)
 
 
@@ -80,18 +83,52 @@ def dvc(
     time_limit: int,
     started: Callable[[psutil.Process], None],
 ) -> Done:
-    """Run one DVC command; `started` is told its process, so that a later run can find it."""
+    """Run one DVC command without the remote's credentials; see `watch`."""
     print(f"\n$ {shlex.join(['dvc', *arguments])}", flush=True)
     popen = subprocess.Popen(
-        [sys.executable, "-m", "dvc", *arguments],
+        [sys.executable, "-P", "-m", "dvc", *arguments],
         stdin=subprocess.DEVNULL,  # nothing may wait for an answer that nobody gives
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         env=environment | ENVIRONMENT,
     )
+    return watch(popen, time_limit, started)
+
+
+def move_data(
+    module: str,
+    arguments: list[str],
+    time_limit: int,
+    started: Callable[[psutil.Process], None],
+    shown: bool,
+) -> Done:
+    """Run `dvc` or a module of this package with the remote's credentials; see `watch`."""
+    if module == "dvc":
+        print(f"\n$ {shlex.join(['dvc', *arguments])}", flush=True)
+    popen = transfer.start(
+        module, *arguments, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    return watch(popen, time_limit, started, shown)
+
+
+def watch(
+    popen: subprocess.Popen[bytes],
+    time_limit: int,
+    started: Callable[[psutil.Process], None],
+    shown: bool = True,
+) -> Done:
+    """Keep what a process prints, and wait until it ends.
+
+    Args:
+        popen: The process, whose output is a pipe.
+        time_limit: Seconds in which it may do nothing.
+        started: Called with it, so that a later run can find it.
+        shown: Whether its output is shown as it comes.
+
+    """
     process = psutil.Process(popen.pid)
     kept: deque[str] = deque(maxlen=KEPT_LINES)
-    reader = threading.Thread(target=show_and_keep, args=(popen.stdout, kept), daemon=True)
+    reader = threading.Thread(target=keep, args=(popen.stdout, kept, shown), daemon=True)
     try:
         started(process)
         reader.start()

@@ -1,14 +1,18 @@
 """Begin again after a run that was killed."""
 
 import json
+import shutil
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
+import yaml
 
+from mlci.history.repository import git
 from mlci.work import process
 
 LOCK = Path(".dvc/tmp/ci-run.lock")  # held by the operating system: it cannot outlive its process
+KEPT = Path(".dvc/tmp/ci-locks")  # each dvc.lock, as it was before the stages were run
 CHILD = Path(".dvc/tmp/ci-process.json")  # the DVC process of the run that is going on
 
 
@@ -31,6 +35,7 @@ def tidy_up_after_crash() -> None:
             process.end(child)
             child.wait(timeout=10)
     CHILD.unlink(missing_ok=True)
+    mend_locks()
     rwlock = LOCK.with_name("rwlock")
     try:
         entries = json.loads(rwlock.read_text(encoding="utf-8"))
@@ -50,4 +55,48 @@ def runs_dvc(pid: int) -> bool:
     try:
         return any("dvc" in word for word in psutil.Process(pid).cmdline())
     except psutil.Error:
+        return False
+
+
+def lock_files() -> list[Path]:
+    """Return each `dvc.lock` of the project, whether Git knows it or not."""
+    names = git("ls-files", "--cached", "--others", "--exclude-standard", "*dvc.lock")
+    return [Path(name) for name in names.splitlines() if Path(name).name == "dvc.lock"]
+
+
+def keep_locks() -> None:
+    """Keep what is whole of the `dvc.lock` files: a full disk leaves DVC's writing half done."""
+    for path in lock_files():
+        if is_whole(path):
+            kept = KEPT / path
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, kept)
+
+
+def mend_locks() -> None:
+    """Put back each `dvc.lock` that is empty or cut short: the one kept, else that of the commit.
+
+    One with marks of a merge is the user's to mend.
+    """
+    for path in lock_files():
+        if is_whole(path) or b"<<<<<<<" in path.read_bytes():
+            continue
+        kept = KEPT / path
+        committed = git("show", f"HEAD:./{path.as_posix()}")
+        if kept.exists():
+            kept.replace(path)  # takes no room on a full disk
+        elif committed:
+            path.write_text(committed + "\n", encoding="utf-8")
+        else:
+            path.unlink()
+        print(f"ci run: {path} was empty or cut short; it is again as it was before.", flush=True)
+
+
+def is_whole(path: Path) -> bool:
+    """Tell whether a `dvc.lock` can be read and says something, or is not there at all."""
+    try:
+        return isinstance(yaml.safe_load(path.read_bytes()), dict)
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError, yaml.YAMLError):
         return False

@@ -1,0 +1,145 @@
+"""The exchange with the remote: what comes from it is hashed before it is used."""
+
+import json
+import os
+
+from dvc.repo import Repo
+
+from mlci.history.metadata import Output, read_outputs
+from mlci.work import dvc_words, imports
+from mlci.work.cache import remove_damaged
+from mlci.work.plan import sources
+from mlci.work.run_cache import known_results
+from mlci.work.state import NOTHING, Session, listed
+
+
+def outputs_here() -> dict[str, Output]:
+    """Return what DVC tracks in this checkout as it is now."""
+    with Repo() as repo:
+        return read_outputs(repo)
+
+
+def repair_cache(session: Session) -> None:
+    """Remove damaged files from the cache and fetch them again where the remote is used."""
+    damaged = remove_damaged(outputs_here())
+    if not damaged:
+        return
+    found = f"The cached copy of {listed([*damaged])} was damaged and has been removed"
+    if session.no_remote:
+        session.note(f"{found}; it could not be fetched again.")
+        return
+    again = fetch(session, [*dict.fromkeys(damaged.values())])
+    session.note(f"{found}{' and fetched again' if again else ''}.")
+
+
+def fetch(session: Session, targets: list[str]) -> bool:
+    """Fetch data into the cache, where it is hashed before anything reads it.
+
+    What the remote lacks is left to the caller; what is damaged there is named and removed here.
+
+    Returns:
+        Whether all of it came.
+
+    """
+    done = session.move_data("dvc", "fetch", *targets)
+    damaged = reject_damaged(session, outputs_here())
+    lacking = not done.stalled and dvc_words.is_not_there(done.output)
+    if done.code and not damaged and not lacking:
+        session.lose_remote("fetching", done)
+    return done.code == 0 and not damaged
+
+
+def reject_damaged(session: Session, outputs: dict[str, Output]) -> bool:
+    """Remove what came damaged from the remote and say so; return whether anything did."""
+    damaged = remove_damaged(outputs)
+    if damaged:
+        session.remote_failed = True
+        session.note(
+            f"Damaged in the remote, and not used: {listed([*damaged])} is not what its checksum"
+            " says. Delete it there, then `uv run ci dvc push` on a machine that has it."
+        )
+    return bool(damaged)
+
+
+def pull(session: Session) -> None:
+    """Pull the targets that were asked for; what stages need comes while they are reproduced."""
+    targets = session.settings.dvc_pull
+    if not targets or targets == NOTHING or session.no_remote:
+        return
+    if fetch(session, targets):
+        session.dvc("checkout", *targets)
+    elif not session.remote_failed:
+        session.remote_failed = True
+        session.note(f"The remote does not have all of {listed(targets)} (`dvc_pull`).")
+
+
+def find_known_results(session: Session, stages: list[str]) -> bool:
+    """Fetch and hash what another run made of the same code, data and parameters.
+
+    Returns:
+        Whether there is anything.
+
+    """
+    results, lacking = known_results(stages) if session.run_cache_fetched else ({}, stages)
+    if session.may_pull and lacking:
+        print(f"\nLooking in the remote's run cache for: {', '.join(stages)}", flush=True)
+        session.run_cache_fetched = True
+        done = session.move_data("mlci.work.run_cache", *stages)
+        if done.code:
+            session.lose_remote("fetching the run cache", done)
+    if lacking:
+        results, _ = known_results(stages)
+    if results:
+        reject_damaged(session, outputs_here() | results)
+    return bool(results)
+
+
+def push(session: Session) -> None:
+    """Push what this machine has of the data, and the run cache, so that no one trains it again.
+
+    It is always tried, since an earlier run may have been killed before its push; outputs that
+    were not fetched are left out, since DVC would ask the remote for the list of their files.
+    Afterwards the remote is asked whether it has everything.
+    """
+    if session.no_remote:
+        return
+    outputs = outputs_here()
+    here = [path for path, out in outputs.items() if out.cached.exists()]
+    if not here:
+        print("\nNothing to push: no data was fetched or made.", flush=True)
+        ask_remote(session)
+        return
+    done = session.move_data("dvc", "push", "--run-cache", *here)
+    if done.code == 0:
+        ask_remote(session)
+    elif not done.stalled and dvc_words.is_not_allowed(done.output) and ask_remote(session):
+        session.note("The key of the remote may read and not write: nothing was pushed.")
+    else:
+        session.lose_remote("pushing", done)
+
+
+def ask_remote(session: Session) -> bool:
+    """Ask, downloading no data, whether others can get everything; return whether it answered."""
+    question = ("data", "status", "--granular", "--not-in-remote", "--json")
+    done = session.move_data("dvc", *question, shown=False)
+    answers = [line for line in done.output.splitlines() if line.startswith("{")]
+    if done.code or not answers:
+        session.lose_remote("asking what it has", done)
+        return False
+    found = json.loads(answers[-1]).get("not_in_remote", [])
+    absent = [path.replace(os.sep, "/") for path in found]
+    roots = tuple(f"{path}/" for path in sources())
+    only_here = [path for path in absent if f"{path.rstrip('/')}/".startswith(roots)]
+    remade = [path for path in absent if path not in only_here]
+    if only_here:
+        session.remote_failed = True
+        session.note(
+            f"Nobody else can get {listed(only_here)}: the remote does not have it."
+            " `uv run ci dvc push` on the machine that has it."
+        )
+    if remade:
+        session.note(f"Not in the remote: {listed(remade)}. A run that needs it makes it again.")
+    for sentence in imports.unreadable(session.settings.time_limit):
+        session.remote_failed = True
+        session.note(sentence)
+    return True

@@ -1,0 +1,81 @@
+"""Render the template with other answers, at the very commit that the project was made from."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from mlci.storage.remote import spec
+from mlci.work.duplicate import changes, git
+
+LINK = Path(".cruft.json")
+# A template that asks for a password cannot be reached; lines that are cut in pieces tell little.
+SILENT = {"GIT_TERMINAL_PROMPT": "0", "COLUMNS": "1000"}
+UNLINKED = """\
+.cruft.json, which says from which template this project was made, is missing. Type
+  uvx cruft link ADDRESS-OF-THE-TEMPLATE
+  git add .cruft.json
+  git commit -m "Link the template\""""
+
+
+def uv() -> str:
+    """Return how to call uv, which tells `uv run` where it is itself."""
+    return os.environ.get("UV") or "uv"
+
+
+def link() -> dict[str, Any]:
+    """Return what `.cruft.json` says."""
+    found: dict[str, Any] = json.loads(LINK.read_text(encoding="utf-8"))
+    return found
+
+
+def update_command(answers: dict[str, str]) -> list[str]:
+    """Return the command by which cruft renders the template with these answers."""
+    at = ["--checkout", link()["commit"]]
+    renewed = ["--variables-to-update", json.dumps(answers)]
+    return ["cruft", "update", "--skip-apply-ask", *at, *renewed]
+
+
+def render(answers: dict[str, str]) -> str:
+    """Render the template in the working directory; return why that failed, or nothing."""
+    if not LINK.exists():
+        return UNLINKED
+    before, command = link(), update_command(answers)
+    print(f"$ {shlex.join(['uvx', *command])}", flush=True)
+    start = [] if shutil.which("cruft") else [uv(), "tool", "run"]
+    try:
+        done = subprocess.run(
+            [*start, *command], env=os.environ | SILENT, stdin=subprocess.DEVNULL, check=False,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", errors="replace",
+        )  # fmt: skip
+    except OSError:
+        return "cruft, which renders the template, is not installed, and neither is uv."
+    conflicts = {name for name in changes() if name.endswith(".rej")}
+    conflicts |= set(git("diff", "--name-only", "--diff-filter=U").split("\n")) - {""}
+    if conflicts:
+        return f"Your own edits meet the template's in {', '.join(sorted(conflicts))}."
+    if done.returncode or spec()["url"] != answers["remote_url"]:
+        return f"The template {before['template']} could not be rendered: {reason(done.stdout, answers)}"
+    tidy(before)
+    return ""
+
+
+def reason(output: str, answers: dict[str, str]) -> str:
+    """Return what says most of cruft's output: Git's words, those of the template, or the last."""
+    if said := re.search(r"(?:fatal|error): .*", output):
+        return said[0][:300]
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    refused = [line for line in lines if line.startswith(tuple(answers))]
+    return (refused or lines or ["it printed nothing"])[-1][:300]
+
+
+def tidy(before: dict[str, Any]) -> None:
+    """Take out of `.cruft.json` what cruft adds: the template's own table, and a fixed commit."""
+    answers = link()["context"]["cookiecutter"]
+    kept = {name: value for name, value in answers.items() if not name.startswith("_")}
+    state = before | {"context": {"cookiecutter": kept}}
+    LINK.write_text(json.dumps(state, indent=2) + "\n", encoding="utf-8")
