@@ -121,7 +121,9 @@ def test_other_test_rows_are_not_compared(project: Project) -> None:
 
     folds = CV | {"rows": "abc", "folds": 3, "scores": [0.9, 0.91, 0.9]}
     headline, code = compared(project, good, bad, first_key=1000, cv=folds)
-    assert headline.startswith("## ⚪ No difference to be seen: `accuracy` 0.98 → 0.88 (+0, 95 %")
+    assert headline.startswith(
+        "## ⚪ No difference to be seen: `accuracy` 0.98 → 0.88 (+0 over the"
+    )
     assert "The folds of the cross-validation, which both share, show changes" in project.report
 
     set_rules(project, max_regression=0.02, strict=True)

@@ -62,6 +62,8 @@ def decide(old: Values, new: Values, evidence: Evidence, rules: Rules) -> Findin
     if evidence.other_rows and not interval:
         return Finding(Kind.OTHER_ROWS, change, fails=rules.strict)
     kind = call(change, interval, rules)
+    if kind is Kind.UNCHANGED and evidence.other_rows:
+        kind = Kind.EQUAL
     fails = kind is Kind.TOO_MUCH or (kind is Kind.PERHAPS and rules.strict)
     return Finding(kind, change, interval, by_folds, fails)
 

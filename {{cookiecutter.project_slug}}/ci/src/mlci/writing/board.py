@@ -89,6 +89,10 @@ def legend(board: Board) -> str:
         sentences.append(f"⭐ is the best{within}.")
     sentences.append(f"Parameters are those that differ from {code(board.baseline)}.")
     others = len(board.experiments) - len(board.comparable)
+    elsewhere = len(board.on_other_rows)
+    if elsewhere:
+        sentences.append(f"≠ {elsewhere:,} not ranked: tested on other rows than this checkout.")
+    others -= elsewhere
     if others:
         predicted = code(str(target(board.params)))
         sentences.append(f"{others:,} not ranked: another column than {predicted} is predicted.")

@@ -70,6 +70,8 @@ def judge(comparison: Comparison, evidence: Evidence, rules: Rules, style: Style
         return Verdict(f"🆕 {name} {now} ({against})", "")
     found = decide(old, new, evidence, rules)
     numbers = signed(found.change, style)
+    if evidence.other_rows:
+        numbers += " over the folds, since the test rows are others"
     if found.interval:
         numbers += f", 95 % interval {bounds(found.interval, style)}"
     if found.kind is Kind.UNCHANGED and not any(one.changed for one in comparison.metrics):
