@@ -172,7 +172,7 @@ def test_the_folds_tell_where_nothing_else_does(project: Project) -> None:
 def test_a_number_that_is_none_fails_where_there_is_a_limit(project: Project) -> None:
     """Nothing is green that was not judged."""
     set_rules(project)
-    for broken in {"accuracy": math.nan}, {"accuracy": math.inf}, {"acuracy": 0.9}:
+    for broken in {"accuracy": math.nan}, {"accuracy": math.inf}, {"f1": 0.9}:
         headline, code = judged(project, {"accuracy": 0.9}, broken)
         assert headline.startswith("## ❔ No verdict: ")
         assert code == 6
