@@ -36,6 +36,7 @@ coverage: .venv
 
 bench: .venv
 	.venv/bin/python benchmarks/bake.py
+	.venv/bin/python benchmarks/verdicts.py
 
 .venv: pyproject.toml uv.lock
 	$(PYTHON) -m venv .venv

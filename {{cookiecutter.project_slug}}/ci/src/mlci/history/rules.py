@@ -26,7 +26,7 @@ from mlci.history.values import ABSENT, Values, direction, is_finite, is_number
 
 DIRECTIONS = {"maximize": 1, "minimize": -1}
 
-KEYS = ["primary_metric", "direction", "max_regression"]
+KEYS = ["primary_metric", "direction", "max_regression", "strict"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Rules:
     metric: str = ""
     direction: int = 0
     max_regression: float | None = None  # in the metric's own unit
+    strict: bool = False  # what cannot be judged fails the run too
 
 
 def read_rules(path: Path = Path("params.yaml")) -> Rules:
@@ -83,8 +84,11 @@ def make_rules(block: Any, path: str) -> Rules:
             f"{path}: report.max_regression must be a number from 0 up, in the unit of {metric!r},"
             " for example 0.02; or null, so that no loss fails the run"
         )
+    strict = block.get("strict", False)
+    if strict not in (True, False):
+        raise ValueError(f"{path}: report.strict must be true or false")
     better = DIRECTIONS[block["direction"]] if "direction" in block else direction(metric)
-    return Rules(metric, better, limit)
+    return Rules(metric, better, limit, strict)
 
 
 def lookup(metrics: dict[str, dict[str, Any]], name: str) -> Any:
@@ -99,7 +103,7 @@ def primary(metrics: dict[str, dict[str, Any]], rules: Rules) -> Rules:
         return rules
     numbers = (name for values in metrics.values() for name in values if is_number(values[name]))
     metric = next(numbers, "")
-    return Rules(metric, direction(metric), None)
+    return Rules(metric, direction(metric))
 
 
 def spread(metrics: dict[str, dict[str, Any]], metric: str) -> float | None:
