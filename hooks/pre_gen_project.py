@@ -16,7 +16,7 @@ def too_old() -> Iterator[str]:
     for installed in distributions(name="cookiecutter"):
         if tuple(map(int, installed.version.split(".")[:2])) < (2, 2):
             number = installed.version
-            yield f"cookiecutter must be 2.2 or newer, such as `uvx cookiecutter` is; it is {number}."
+            yield f"cookiecutter must be 2.2 or newer, as by `uvx cookiecutter`; it is {number}."
 
 
 def problems(answers: dict[str, Any]) -> Iterator[str]:

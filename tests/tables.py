@@ -64,7 +64,6 @@ REGRESSION = {
     "datasets ChickWeight": "weight",
     "datasets swiss": "Fertility",
     "dplyr starwars": "height",
-    "vega cars": "Miles_per_Gallon",
 }
 
 

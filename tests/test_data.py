@@ -98,12 +98,12 @@ CLASSES = {
     ),
     "unclear dates": Table(
         lines("day,x,y", lambda n: f"0{n % 9 + 1}/02/2020,{n},{word(n)}"),
-        "read with the month first: if the day is, set prepare.read to {parse_dates: [day], dayfirst",
+        "read with the month first: if the day is, set prepare.read.dayfirst",
     ),
     "dates with the day first": Table(
         lines("day,x,y", lambda n: f"0{n % 9 + 1}/02/2020,{n},{word(n)}"),
         "",
-        params={"read": {"parse_dates": ["day"], "dayfirst": True}},
+        params={"read": {"dayfirst": True}},
     ),
     "many categories": Table(
         lines("city,x,y", lambda n: f"town {n % 150},{n},{word(n)}", 450), "150 categories"
@@ -208,10 +208,10 @@ def test_schema_finds_what_changed(render: Render) -> None:
     assert "      - data/schema.yaml\n" in project.read("dvc.yaml")
     project.run("python", "src/prepare_data.py")
     changes = {
-        "category": (good.replace("25,f", "25,x"), "'sex' is none of the categories in row 7: 'x'"),
+        "category": (good.replace("25,f", "25,x"), "'sex' is none of the categories in row 7: x"),
         "gone": (good.replace("age,sex,y", "age,kind,y"), "column 'sex' is not there"),
         "come": (good.replace("age,sex,y", "age,kind,y"), "column 'kind' is not in data/schema"),
-        "text": (good.replace("25,f", "old,f"), "column 'age' is no integer in row 7: 'old'"),
+        "text": (good.replace("25,f", "old,f"), "column 'age' is no integer in row 7: old"),
         "empty": (good.replace("25,f", ",f"), "column 'age' is empty in row 7"),
         "fraction": (good.replace("25,f", "25.5,f"), "column 'age' is no integer in row 7: 25.5"),
         "far": (good.replace("25,f", "500,f"), "'age' is not from 0.0 to 138.0 in row 7: 500"),

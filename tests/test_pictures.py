@@ -58,7 +58,7 @@ def drawn_once(tmp_path_factory: pytest.TempPathFactory) -> Project:
     write_curve(project, 1)
     write_classes(project, {("cat", "cat"): 19, ("cat", "dog"): 1, ("dog", "dog"): 10})
     for branch, score in ("first", 0.5), ("second", 0.75), ("third", 0.7):
-        project.write("metrics.json", {"accuracy": score})
+        project.measure({"accuracy": score})
         project.commit(branch)
         project.git("branch", branch)
     write_curve(project, 2)
@@ -267,7 +267,7 @@ def test_the_page_has_the_tables_of_the_comment_and_needs_nothing_else(drawn_onc
 
 @pytest.mark.slow
 def test_names_cannot_put_html_into_the_page(drawn: Project) -> None:
-    drawn.write("metrics.json", {"accuracy": 0.5, HOSTILE: 1, "x</script><script>alert(2)": 1})
+    drawn.measure({"accuracy": 0.5, HOSTILE: 1, "x</script><script>alert(2)": 1})
     drawn.write("plots/classes.csv", "actual,predicted\n</script><script>alert(3),a\n")
     report(drawn, "--baseline", "HEAD")
     page = (drawn.root / "report.html").read_text(encoding="utf-8")

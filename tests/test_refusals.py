@@ -143,7 +143,7 @@ def test_a_cookiecutter_that_finds_no_templates_is_refused(
     hook = load_hook("pre_gen_project", tmp_path)
     monkeypatch.setattr(hook, "distributions", lambda **_: [SimpleNamespace(version=number)])
     said = list(hook.too_old())
-    expected = f"cookiecutter must be 2.2 or newer, such as `uvx cookiecutter` is; it is {number}."
+    expected = f"cookiecutter must be 2.2 or newer, as by `uvx cookiecutter`; it is {number}."
     assert said == ([] if fits else [expected])
 
 

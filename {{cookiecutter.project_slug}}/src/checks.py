@@ -8,12 +8,11 @@ import pandas as pd
 
 from project import Prepare
 from split import exceeds_float
-from tables import convert, kind_of, name_rows
+from tables import convert, is_date_text, kind_of, name_rows
 
 SAMPLE = 10_000  # rows that are looked at where all would take too long
 LARGEST = float(np.finfo("float32").max)
 ID_NAME = re.compile(r"(?i:(^|[\W_])(id|uuid|guid)$)|[a-z]I[dD]$")
-DATE = r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*"
 UNCLEAR_DATE = r"(0?\d|1[0-2])[-/.](0?\d|1[0-2])[-/.]\d.*"
 
 
@@ -90,14 +89,14 @@ def find_warnings(table: pd.DataFrame, params: Prepare) -> Iterator[str]:
     for name in table.columns.difference([target.name, params.id, params.group, params.time]):
         column, count = look[name].dropna(), look[name].nunique()
         is_name = is_text(column) or column.dtype.kind in "iu"
-        is_date = is_text(column) and column.str.fullmatch(DATE).all()
+        is_date = is_date_text(column)
         words = ""
         if count < 2:
             words = "is constant." if count else "is empty."
         elif is_date and column.str.fullmatch(UNCLEAR_DATE).all():
             words = (
                 f"has dates such as {column.iloc[0]}, read with the month first: if the day is,"
-                f" set prepare.read to {% raw %}{{parse_dates: [{name}], dayfirst: true}}{% endraw %}."
+                " set prepare.read.dayfirst to true."
             )
         elif is_name and not is_date and 20 < count == len(look) and table[name].is_unique:
             words = "is different in each row: if it is an id, set prepare.id or prepare.drop."

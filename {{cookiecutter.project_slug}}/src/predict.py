@@ -32,7 +32,7 @@ def predict(model: Pipeline, table: pd.DataFrame) -> pd.DataFrame:
         X[name] = convert(table[name], kinds[name])
         bad = table.index[X[name].isna() & table[name].notna()]
         if len(bad):
-            rows = f"{name_rows(bad)}, such as {table[name][bad[0]]!r}"
+            rows = f"{name_rows(bad)}, such as {str(table[name][bad[0]])!r}"
             problems.append(f"column {name!r} is no {kinds[name]} in {rows}.")
     if problems:
         raise DataError(*problems)

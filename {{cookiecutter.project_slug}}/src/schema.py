@@ -72,4 +72,4 @@ def find_wrong_cells(column: pd.Series, rule: dict[str, Any]) -> Iterator[str]:
     for words, where in wrong.items():
         if where.any():
             rows = column.index[where]
-            yield f"column {column.name!r} is {words} in {name_rows(rows)}: {column[rows[0]]!r}."
+            yield f"column {column.name!r} is {words} in {name_rows(rows)}: {column[rows[0]]}."

@@ -20,6 +20,7 @@ from project import DataError, one_line
 FORMATS = (".csv", ".tsv", ".csv.gz", ".csv.zip", ".parquet", ".xlsx")
 # Cells that are missing; but in a column of classes these words are classes.
 MISSING = ["", "#N/A", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null", "-nan"]
+DATE = r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*"
 
 
 def read_tables(folder: Path, options: dict[str, Any], classes: str | None) -> pd.DataFrame:
@@ -60,6 +61,9 @@ def read_chunks(
             chunk = chunk.drop(columns="", errors="ignore").dropna(how="all")
             for name in chunk:
                 chunk[name] = convert(chunk[name], kind_of(chunk[name]))
+                if "dayfirst" in options and is_date_text(chunk[name]):
+                    order = options["dayfirst"]
+                    chunk[name] = pd.to_datetime(chunk[name], dayfirst=order, format="mixed")
             yield chunk
     except UnicodeDecodeError as error:
         advice = 'in Excel, save it as "CSV UTF-8", or set prepare.read.encoding, such as cp1252'
@@ -83,21 +87,22 @@ def read_text(
     path: Path, options: dict[str, Any], classes: str | None, rows: int | None
 ) -> Iterator[pd.DataFrame]:
     """Yield the rows of a CSV or Excel file."""
-    own = {key: value for key, value in options.items() if key not in ("na_values", "dtype")}
+    given, dtype = options.get("na_values", []), options.get("dtype")
+    ours = ("na_values", "dtype", "dayfirst")
+    own = {key: value for key, value in options.items() if key not in ours}
     read: Any = pd.read_excel
     if path.suffix.lower() != ".xlsx":
         read = pd.read_csv
         own = find_separator(path, own) | {"skip_blank_lines": False} | own
     raw = read(path, header=None, nrows=1, dtype=str, keep_default_na=False, **own).iloc[0].tolist()
     names = clean_names(raw)
-    given = options.get("na_values", [])
     words = {}
     for name, written in zip(names, raw, strict=True):
         more = given.get(name, []) if isinstance(given, dict) else given
         words[written] = [*([""] if name == classes else MISSING), *pd.Series(more, dtype=object)]
     if read is pd.read_csv:
         own |= {"index_col": False, "low_memory": False, "on_bad_lines": "warn", "chunksize": rows}
-    own |= {"na_values": words, "keep_default_na": False, "dtype": options.get("dtype")}
+    own |= {"na_values": words, "keep_default_na": False, "dtype": dtype}
     with warnings.catch_warnings(record=True, action="always") as caught:
         found = read(path, **own)
         for chunk in [found] if isinstance(found, pd.DataFrame) else found:
@@ -163,6 +168,11 @@ def kind_of(column: pd.Series) -> str:
     if found in ("date", "datetime", "datetime64"):
         return "date"
     return "boolean" if found == "boolean" else "text"
+
+
+def is_date_text(column: pd.Series) -> bool:
+    """Tell whether all texts of a column look like 31/1/2020 or 2020-01-31."""
+    return kind_of(column) == "text" and bool(column.dropna().str.fullmatch(DATE).all())
 
 
 def convert(column: pd.Series, kind: str) -> pd.Series:

@@ -21,6 +21,7 @@ from mlci.history.repository import git, is_repository
 
 HERE = "here:"  # how the identities of the checkout's files begin; no object id does
 KINDS = {b"40000": "folder", b"120000": "link", b"160000": "submodule"}
+SMALL = 100_000  # bytes of a file that is kept
 MOST_LINKS = 8  # from link to link; more is a circle
 
 
@@ -36,7 +37,9 @@ class Objects:
 
     def __init__(self) -> None:
         self.folders: dict[str, dict[str, Entry]] = {}
+        self.contents: dict[str, bytes] = {}  # of small files, which are hashed and parsed
         self.parsed: dict[tuple[str, str], Any] = {}
+        self.dvc_files: dict[tuple[str, str, str], list[str]] = {}  # below a folder
         self.checksums: dict[tuple[str, ...], str] = {}
 
     def __enter__(self) -> Self:
@@ -104,7 +107,12 @@ class Objects:
         """Return the content of a file."""
         if identity.startswith(HERE):
             return Path(identity.removeprefix(HERE)).read_bytes()
-        return self.ask(identity)[1]
+        if identity in self.contents:
+            return self.contents[identity]
+        _, content = self.ask(identity)
+        if len(content) <= SMALL:
+            self.contents[identity] = content
+        return content
 
     def parse(self, identity: str, path: str) -> Any:
         """Return what a YAML, JSON, TOML or Python file holds.

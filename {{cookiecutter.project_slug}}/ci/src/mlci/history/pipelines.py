@@ -91,7 +91,16 @@ def read_mapping(files: Files, path: str) -> dict[str, Any]:
     raise ValueError(message)
 
 
-def dvc_files(files: Files, path: str, identity: str) -> Iterator[str]:
+def dvc_files(files: Files, path: str, identity: str) -> list[str]:
+    """Return the paths of DVC's files below a folder, which most commits share."""
+    key = identity, path, files.text(".dvcignore")
+    known = files.objects.dvc_files
+    if key not in known:
+        known[key] = list(find_dvc_files(files, path, identity))
+    return known[key]
+
+
+def find_dvc_files(files: Files, path: str, identity: str) -> Iterator[str]:
     """Yield the paths of DVC's files below a folder, without those of projects inside it."""
     inside = files.inner(path, identity)
     for inner, entry in inside:
