@@ -1,7 +1,6 @@
 # Each target needs only Python 3.11 or newer and Git, and makes .venv where it is missing.
 PYTHON ?= python3
 # What tools leave in the template would be copied into each project.
-export PYTHONDONTWRITEBYTECODE = 1
 export RUFF_CACHE_DIR = $(CURDIR)/.ruff_cache
 # The package that every project gets: plain Python, with settings of its own.
 PACKAGE = '{{cookiecutter.project_slug}}/ci'
@@ -41,5 +40,5 @@ bench: .venv
 .venv: pyproject.toml uv.lock
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check uv
-	.venv/bin/uv sync --locked --quiet
+	.venv/bin/uv sync --locked --quiet --compile-bytecode
 	touch .venv

@@ -184,6 +184,7 @@ def test_secrets_reach_the_storage_and_nothing_else(
             assert places_with(value, places) == set()
 
         leak(project)
+        variables["stage_env"] = "AWS_SECRET_ACCESS_KEY"  # without it the stage has no key
         done, _ = pipeline(
             project, bb_run, "pull-requests.**", "change", BITBUCKET_PR_ID="7", **variables
         )

@@ -192,3 +192,14 @@ def test_a_kill_leaves_no_secret(
                 ["grep", "-rlF", *looks, *places], capture_output=True, text=True, check=False
             )
             assert found.returncode == 1, found.stdout + found.stderr
+
+
+def test_settings_of_git_are_hidden_together_or_not_at_all() -> None:
+    """Git refuses a part of them, and then knows no repository; one may hold a login."""
+    address = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "url.file:///a.insteadOf"}
+    address["GIT_CONFIG_VALUE_0"] = "https://example.com/b.git"
+    assert keys.secrets_of(address, set()) == {}
+    header = address | {"GIT_CONFIG_KEY_0": "http.https://example.com/.extraheader"}
+    assert keys.secrets_of(header | {"A_TOKEN": "t", "HOME": "/h"}, set()) == header | {
+        "A_TOKEN": "t"
+    }

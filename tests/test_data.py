@@ -205,7 +205,7 @@ def test_schema_finds_what_changed(render: Render) -> None:
     give(project, good)
     set_params(project, prepare={"target": "y"})
     project.run("python", "src/prepare_data.py", "--write-schema")
-    assert "      - data/schema.yaml\n" in project.read("dvc.yaml")
+    assert "    - data/schema.yaml\n" in project.read("dvc.yaml")
     project.run("python", "src/prepare_data.py")
     changes = {
         "category": (good.replace("25,f", "25,x"), "'sex' is none of the categories in row 7: x"),
@@ -254,3 +254,79 @@ def test_model_is_used(render: Render) -> None:
     assert "- there is no column 'sex'." in done.stderr
     assert "- column 'year' is no number in row 5, such as 'last'." in done.stderr
     assert not (project.path / "none.csv").exists()
+
+
+OWN_MODELS = """\
+    "svc": SVC(),
+    "linear_svc": LinearSVC(),
+    "ridge": linear_model.RidgeClassifier(),
+    "bayes": GaussianNB(),
+    "lightgbm": LGBMClassifier(verbose=-1),
+    "xgboost": XGBClassifier(n_estimators=20),
+    "selected": make_pipeline(SelectKBest(), linear_model.LogisticRegression()),
+    "ours": Ours(),
+"""
+OWN_CODE = """\
+from lightgbm import LGBMClassifier
+from sklearn.dummy import DummyClassifier
+from sklearn.feature_selection import SelectKBest
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.svm import SVC, LinearSVC
+from xgboost import XGBClassifier
+
+class Ours(DummyClassifier):
+    pass
+
+"""
+OWN_PACKAGES = ("--with", "lightgbm", "--with", "xgboost-cpu")
+
+
+def test_own_models_are_trained_measured_and_used(render: Render) -> None:
+    """With text to predict, scores where there are no probabilities, and settings of steps."""
+    project = render(task="classification")
+    path = project.path / "src" / "models.py"
+    code = project.read("src/models.py").replace(
+        "from project import", OWN_CODE + "from project import"
+    )
+    path.write_text(code.replace("MODELS = {\n", "MODELS = {\n" + OWN_MODELS), encoding="utf-8")
+    give(project, tables.read("palmerpenguins penguins").drop(columns="").to_csv(index=False))
+    set_params(project, prepare={"target": "species"})
+    names = [line.split('"')[1] for line in OWN_MODELS.splitlines()]
+    cases = copies(project, names)
+    for name, case in cases.items():
+        set_params(case, train={"model": name, "selected": {"selectkbest__k": 1, "C": 2.0}})
+    folders = [case.path for case in cases.values()]
+    done = project.run(*OWN_PACKAGES, "python", "-c", DRIVER, STAGES, *folders)
+    assert [code for code, _ in json.loads(done.stdout.splitlines()[-1]) if code] == []
+    metrics = {name: json.loads(case.read("metrics.json")) for name, case in cases.items()}
+    assert all("roc_auc" in found for found in metrics.values())
+    has_probabilities = {name for name, found in metrics.items() if "log_loss" in found}
+    assert has_probabilities == {"bayes", "lightgbm", "xgboost", "selected", "ours"}
+    assert min(metrics[name]["accuracy"] for name in ("svc", "lightgbm", "xgboost")) > 0.9
+    assert metrics["selected"]["accuracy"] < 0.9  # by one column
+    for name in ("xgboost", "ours"):
+        arguments = (*OWN_PACKAGES, "python", "src/predict.py", "data/source/own.csv")
+        printed = BakedProject(cases[name].path, project.environment).run(*arguments).stdout
+        assert printed.startswith("prediction,probability_Adelie,")
+
+
+def test_a_class_that_nobody_can_load_is_refused_before_training(render: Render) -> None:
+    project = render(task="regression")
+    project.run("python", "src/prepare_data.py")
+    own = "class Ours(MODELS['ridge'].__class__):\n    pass\n\n\nMODELS['ridge'] = Ours()\n\n\n"
+    code = project.read("train.py").replace("def main", own + "def main", 1)
+    (project.path / "train.py").write_text(code, encoding="utf-8")
+    done = project.run("python", "train.py", check=False)
+    assert done.returncode == 1
+    assert "move the model's own classes and functions to src/models.py" in done.stderr
+
+
+def test_a_model_of_arrays_is_refused(render: Render) -> None:
+    project = render()
+    project.run("python", "src/prepare_data.py")
+    dump = "import joblib, sklearn.svm; joblib.dump(sklearn.svm.SVC(), 'models/model.joblib')"
+    project.run("python", "-c", dump)
+    for command in (["src/evaluate.py"], ["src/predict.py", "data/source/digits.csv"]):
+        done = project.run("python", *command, check=False)
+        assert done.stderr.strip().endswith("does not know the columns' names: train again.")

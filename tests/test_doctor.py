@@ -275,7 +275,7 @@ def test_a_server_that_never_answers_does_not_keep_the_doctor(
         if remote == "azure":  # its library tries for a minute and a half where nobody listens
             nobody = behind(server, free_port())
             check = doctor(project, nobody, limit=10)["Storage"]
-            assert "there is no answer: nothing listens at" in check["found"]
+            assert "there is no answer" in check["found"]
 
 
 @pytest.mark.slow

@@ -337,10 +337,11 @@ def test_secrets_reach_the_storage_and_nothing_else(with_secrets) -> None:
 
 
 def test_a_secret_that_leaks_would_be_found(with_secrets) -> None:
-    """The control of the test above: a stage that gives its secrets away."""
+    """The control of the test above: a stage that is given a key, and gives it away."""
     github, secrets = with_secrets
     leak(github.project)
-    done = github.push(secrets=secrets, variables={"COMMIT_RESULTS": "true"})
+    variables = {"COMMIT_RESULTS": "true", "STAGE_ENV": "AWS_SECRET_ACCESS_KEY"}
+    done = github.push(secrets=secrets, variables=variables)
     found = places_with(secrets["AWS_SECRET_ACCESS_KEY"], places(github, done))
     assert found >= {".dvc", "log", "artifact", "commits"}
 

@@ -170,7 +170,8 @@ def test_secrets_reach_the_storage_and_nothing_else(
             assert places_with(value, places) == set()
 
         leak(project)
-        done = gitlab.merge_request(fork=False, **server.secrets, **tokens, commit_results="true")
+        variables = server.secrets | tokens | {"stage_env": "AWS_SECRET_ACCESS_KEY"}
+        done = gitlab.merge_request(fork=False, **variables, commit_results="true")
         places = {"log": done.log, "artifact": done.artifacts, "commits": gitlab.bare}
         assert places_with(server.secrets["AWS_SECRET_ACCESS_KEY"], places) == set(places)
         assert "tokens: None None" in done.log

@@ -55,6 +55,7 @@ def drawn_once(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project with plots in two commits, a leaderboard of three, and its report."""
     project = histories.new_project(tmp_path_factory.mktemp("drawn") / "project")
     project.write("dvc.yaml", histories.PIPELINE + PLOTS)
+    project.dvc("repro", "--quiet")
     write_curve(project, 1)
     write_classes(project, {("cat", "cat"): 19, ("cat", "dog"): 1, ("dog", "dog"): 10})
     for branch, score in ("first", 0.5), ("second", 0.75), ("third", 0.7):

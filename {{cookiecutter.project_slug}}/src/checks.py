@@ -79,13 +79,13 @@ def find_warnings(table: pd.DataFrame, params: Prepare) -> Iterator[str]:
             " accuracy misleads: look at balanced_accuracy."
         )
 {%- endif %}
-    different = table.drop(columns=target.name).drop_duplicates().shape[0]
-    if different < len(table) / 5:
-        yield (
-            f"the rows are {different} different ones, often repeated; those are together, so that"
-            " the test asks for what the model has not seen."
-        )
     look = table.sample(min(SAMPLE, len(table)), random_state=0)
+    different = len(look.drop(columns=target.name).drop_duplicates())
+    if different < len(look) / 5:
+        yield (
+            f"of {len(look)} rows {different} are different; those that are not stay together, so"
+            " that the test asks for what the model has not seen."
+        )
     for name in table.columns.difference([target.name, params.id, params.group, params.time]):
         column, count = look[name].dropna(), look[name].nunique()
         is_name = is_text(column) or column.dtype.kind in "iu"
@@ -98,16 +98,16 @@ def find_warnings(table: pd.DataFrame, params: Prepare) -> Iterator[str]:
                 f"has dates such as {column.iloc[0]}, read with the month first: if the day is,"
                 " set prepare.read.dayfirst to true."
             )
-        elif is_name and not is_date and 20 < count == len(look) and table[name].is_unique:
-            words = "is different in each row: if it is an id, set prepare.id or prepare.drop."
-        elif is_name and ID_NAME.search(name) and not params.group:
-            words = "looks like an id of several rows: set prepare.group or prepare.drop."
         elif is_text(column) and convert(column, "number").notna().mean() > 0.5:
             text = table[name][convert(table[name], "number").isna() & table[name].notna()]
             words = (
                 f"is text because of cells such as {text.iloc[0]!r} in {name_rows(text.index)}:"
                 " to make them missing, list them in prepare.read.na_values."
             )
+        elif is_name and not is_date and 20 < count == len(look) and table[name].is_unique:
+            words = "is different in each row: if it is an id, set prepare.id or prepare.drop."
+        elif is_name and ID_NAME.search(name) and not params.group:
+            words = "looks like an id of several rows: set prepare.group or prepare.drop."
         elif is_text(column) and not is_date and count > 100:
             words = f"has {count} categories: try train.text: target."
         elif exceeds_float(table[name]):

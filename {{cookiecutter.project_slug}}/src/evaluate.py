@@ -17,6 +17,7 @@ from models import features, load_model, places
 from project import MODEL, ROWS, TEST, Evaluate, read_params, require
 
 PLOTS = Path("plots")
+MOST_COMPARED = 20_000  # test rows; of more, those with the smallest keys
 
 {% if cookiecutter.task == 'classification' %}
 def evaluate(model: Pipeline, X: pd.DataFrame, y: np.ndarray) -> tuple[dict[str, float], dict]:
@@ -26,6 +27,7 @@ def evaluate(model: Pipeline, X: pd.DataFrame, y: np.ndarray) -> tuple[dict[str,
     the micro-average of one against the rest: every pair of a row and a class counts once.
     See https://scikit-learn.org/stable/modules/model_evaluation.html#roc-metrics
     """
+    X, model = model[:-1].transform(X), model[-1]
     predicted = model.predict(X)
     truth = y[:, np.newaxis] == model.classes_
     if hasattr(model, "predict_proba"):
@@ -82,17 +84,34 @@ def importance(model: Pipeline, X: pd.DataFrame, y: np.ndarray, params: Evaluate
     repeats, rng = params.importance_repeats, np.random.default_rng(0)
     score = measures.get_scorer(model.info["cv"]["metric"])
     # What a column becomes depends on its own cells only, so it can be shuffled afterwards.
-    numbers = model["table"].transform(X.head(params.importance_rows))
+    numbers = np.asarray(model[:1].transform(X.head(params.importance_rows)))
+    names = getattr(model["impute"], "feature_names_in_", None)
     y = y[: len(numbers)]
-    unshuffled = score(model[1:], numbers.copy(), y)
+    unshuffled = score(model[1:], pd.DataFrame(numbers, columns=names, copy=True), y)
     falls = {}
-    for name, columns in list(places(model["table"]).items())[: params.importance_columns]:
+    for name, columns in list(places(model).items())[: params.importance_columns]:
         changed = np.tile(numbers, (repeats, 1))
         order = np.concatenate([rng.permutation(len(y)) for _ in range(repeats)])
         changed[:, columns] = numbers[order][:, columns]
+        changed = pd.DataFrame(changed, columns=names)
         falls[name] = unshuffled - score(model[1:], changed, np.tile(y, repeats))
     table = pd.DataFrame({"column": falls.keys(), "importance": falls.values()})
     return table.sort_values("importance", ascending=False, kind="stable").head(20)
+
+
+def row_by_row(model: Pipeline, X: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return what a report compares two models by: the prediction of each test row, by its key."""
+    table = predictions[["actual", "predicted"]].copy()
+    table.insert(0, "row_key", X.index)
+{%- if cookiecutter.task == 'classification' %}
+    if hasattr(model, "predict_proba"):
+        chances = model.predict_proba(X)
+        actual = np.searchsorted(model.classes_, table["actual"])
+        table["likelihood"] = chances[np.arange(len(table)), actual]
+        if len(model.classes_) == 2:
+            table[f"score {model.classes_[1]}"] = chances[:, 1]
+{%- endif %}
+    return table.sort_values("row_key", kind="stable").head(MOST_COMPARED)
 
 
 def main() -> None:
@@ -102,6 +121,7 @@ def main() -> None:
     with threadpool_limits(model.info["threads"]):
         metrics, plots = evaluate(model, X, y)
         plots["importance"] = importance(model, X, y, params)
+        plots["test_rows"] = row_by_row(model, X, plots["predictions"])
     report: dict[str, Any] = {name: float(f"{value:.6g}") for name, value in metrics.items()}
     report["cv"] = {name: model.info["cv"][name] for name in ("metric", "mean", "std", "folds")}
     report["data"] = json.loads(ROWS.read_text(encoding="utf-8"))

@@ -49,7 +49,7 @@ def build_model(
     `step__key` one of a step of this pipeline or of the one in MODELS.
     """
     model = base.clone(MODELS[name])
-    steps = {
+    steps: dict[str, Any] = {
         "table": table_step(kinds, text),
         "impute": SimpleImputer(add_indicator=True, keep_empty_features=True, copy=False),
         "scale": StandardScaler(copy=False),
@@ -73,32 +73,31 @@ def build_model(
     return pipeline
 
 
-def table_step(kinds: dict[str, str], text: str) -> ColumnTransformer:
+def table_step(kinds: dict[str, str], text: str) -> Any:
     """Return what makes numbers of a table: skrub of text and dates; numbers stay as they are."""
     others = [name for name, kind in kinds.items() if kind in ("text", "date")]
     numbers = [name for name in kinds if name not in others]
-    steps: list[tuple[str, Any, list[str]]] = [("numbers", "passthrough", numbers)]
-    if others:
-        from skrub import StringEncoder, TableVectorizer  # seconds that tables of numbers save
+    if not others:
+        return "passthrough"
+    from skrub import StringEncoder, TableVectorizer  # takes seconds
 
-        vectorizer = TableVectorizer(
-            low_cardinality=OneHotEncoder(handle_unknown="ignore", sparse_output=False),
-            high_cardinality=TargetEncoder() if text == "target" else StringEncoder(),
-            drop_null_fraction=None,
-        )
-        steps.append(("others", vectorizer, others))
-    return ColumnTransformer(steps)
+    vectorizer = TableVectorizer(
+        low_cardinality=OneHotEncoder(handle_unknown="ignore", sparse_output=False),
+        high_cardinality=TargetEncoder() if text == "target" else StringEncoder(),
+        drop_null_fraction=None,
+    )
+    return ColumnTransformer([("numbers", "passthrough", numbers), ("others", vectorizer, others)])
 
 
-def places(table: ColumnTransformer) -> dict[str, list[int]]:
+def places(model: Pipeline) -> dict[str, list[int]]:
     """Return which of the numbers that the trained step `table` makes come from which column."""
-    numbers = table.transformers[0][2]
+    if model.named_steps["table"] == "passthrough":
+        return {name: [place] for place, name in enumerate(model.info["columns"])}
+    (_, _, numbers), (_, others, _) = model["table"].transformers_
     found = {name: [place] for place, name in enumerate(numbers)}
-    if len(table.transformers) > 1:
-        others = table.named_transformers_["others"]
-        order = {output: len(numbers) + place for place, output in enumerate(others.all_outputs_)}
-        for name, outputs in others.input_to_outputs_.items():
-            found[name] = [order[output] for output in outputs]
+    order = {output: len(numbers) + place for place, output in enumerate(others.all_outputs_)}
+    for name, outputs in others.input_to_outputs_.items():
+        found[name] = [order[output] for output in outputs]
     return found
 
 

@@ -28,7 +28,6 @@ def infer_rule(column: pd.Series) -> dict[str, Any]:
 def write_schema(table: pd.DataFrame) -> None:
     """Write data/schema.yaml, and name it in dvc.yaml as a dependency of the stage `prepare`."""
     yaml = YAML()
-    yaml.indent(mapping=2, sequence=4, offset=2)  # as DVC does
     yaml.dump({"columns": {str(name): infer_rule(table[name]) for name in table}}, SCHEMA)
     pipeline = yaml.load(Path("dvc.yaml"))
     dependencies = pipeline["stages"]["prepare"]["deps"]

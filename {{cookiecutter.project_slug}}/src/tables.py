@@ -87,9 +87,10 @@ def read_text(
     path: Path, options: dict[str, Any], classes: str | None, rows: int | None
 ) -> Iterator[pd.DataFrame]:
     """Yield the rows of a CSV or Excel file."""
-    given, dtype = options.get("na_values", []), options.get("dtype")
-    ours = ("na_values", "dtype", "dayfirst")
-    own = {key: value for key, value in options.items() if key not in ours}
+    own, given = dict(options), options.get("na_values", [])
+    by_column = {key: own.pop(key, None) for key in ("dtype", "parse_dates", "date_format")}
+    by_column["parse_dates"] = by_column["parse_dates"] or []
+    own = {key: own[key] for key in own if key not in ("na_values", "dayfirst")}
     read: Any = pd.read_excel
     if path.suffix.lower() != ".xlsx":
         read = pd.read_csv
@@ -102,7 +103,7 @@ def read_text(
         words[written] = [*([""] if name == classes else MISSING), *pd.Series(more, dtype=object)]
     if read is pd.read_csv:
         own |= {"index_col": False, "low_memory": False, "on_bad_lines": "warn", "chunksize": rows}
-    own |= {"na_values": words, "keep_default_na": False, "dtype": dtype}
+    own |= by_column | {"na_values": words, "keep_default_na": False}
     with warnings.catch_warnings(record=True, action="always") as caught:
         found = read(path, **own)
         for chunk in [found] if isinstance(found, pd.DataFrame) else found:

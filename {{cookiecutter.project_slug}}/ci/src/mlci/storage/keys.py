@@ -22,6 +22,8 @@ SECRET_NAME = re.compile(
     r"(^|_)(TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?|KEY|JWT|SAS|CONNECTION_STRING)(_|$)",
     re.IGNORECASE,
 )
+# Git's settings by environment: numbered pairs, of which it refuses a part.
+GIT_SETTING = re.compile(r"GIT_CONFIG_(COUNT|KEY_\d+|VALUE_\d+)")
 PASSWORD_IN_URL = re.compile(r"://[^/\s@]*:[^/\s@]+@")
 _hidden: dict[str, str] = {}  # the variables that were taken out of the environment
 
@@ -45,8 +47,16 @@ def hidden() -> dict[str, str]:
 
 
 def secrets_of(variables: dict[str, str], known: set[str]) -> dict[str, str]:
-    """Return those variables that are secrets."""
-    return {name: value for name, value in variables.items() if is_secret(name, value, known)}
+    """Return those variables that are secrets; Git's settings all or none."""
+    settings = {name: value for name, value in variables.items() if GIT_SETTING.fullmatch(name)}
+    found = {}
+    for name, value in variables.items():
+        if name not in settings and is_secret(name, value, known):
+            found[name] = value
+    for value in settings.values():
+        if "extraheader" in value.lower() or PASSWORD_IN_URL.search(value):
+            return found | settings
+    return found
 
 
 def hide(arguments: list[str], known: set[str]) -> None:

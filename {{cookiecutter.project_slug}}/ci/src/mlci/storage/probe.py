@@ -151,7 +151,7 @@ def main() -> None:
                 return
             logging.disable()
             check = "Data pushed"
-            if remote.version_aware:
+            if remote.fs.version_aware or remote.worktree:
                 tell(check, skipped="`version_aware` keeps versions, which DVC does not compare")
                 return
             tell(check, status=repo.status(cloud=True))

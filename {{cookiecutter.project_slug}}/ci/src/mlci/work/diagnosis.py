@@ -1,5 +1,6 @@
 """Look at everything a project needs: what is set up, what is not, and what mends it."""
 
+import configparser
 import json
 import os
 import platform
@@ -104,8 +105,9 @@ def configuration() -> Check:
     if not CONFIG.exists():
         mend = "uv run dvc init --subdir --force"
         return Check("Remote", "failed", "DVC has not been set up here", mend)
-    others = re.findall(r"remote \"(.+?)\"'\]", CONFIG.read_text(encoding="utf-8"))
-    if not url and remote_name() in others and default_name():
+    text = CONFIG.read_text(encoding="utf-8")
+    others = re.findall(r"remote \"(.+?)\"'\]", text)
+    if not url and (not is_readable(text) or (default_name() and remote_name() in others)):
         mend = "git checkout HEAD -- .dvc/config"
         return Check("Remote", "failed", ".dvc/config cannot be read", mend)
     if not url and others:
@@ -122,6 +124,15 @@ def configuration() -> Check:
             found = f".dvc/config, which is committed, holds the option {secret['option']}"
             return Check("Remote", "failed", found, mend)
     return Check("Remote", "ok", url)
+
+
+def is_readable(text: str) -> bool:
+    """Tell whether a configuration file is whole, and without the marks of a merge conflict."""
+    try:
+        configparser.ConfigParser(interpolation=None).read_string(text)
+    except configparser.Error:
+        return False
+    return True
 
 
 def judge_address(url: str, scheme: str) -> Check:

@@ -66,8 +66,8 @@ def render(answers: dict[str, str]) -> str:
 
 def reason(output: str, answers: dict[str, str]) -> str:
     """Return what says most of cruft's output: Git's words, those of the template, or the last."""
-    if said := re.search(r"(?:fatal|error): .*", output):
-        return said[0][:300]
+    if said := re.search(r"fatal: \S.*|^error: \S.*", output, re.MULTILINE):
+        return said[0].strip("' ")[:300]
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     refused = [line for line in lines if line.startswith(tuple(answers))]
     return (refused or lines or ["it printed nothing"])[-1][:300]

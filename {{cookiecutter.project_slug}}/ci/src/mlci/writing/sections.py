@@ -231,6 +231,15 @@ def drawn(found: list[Picture], most: int) -> str:
     return "### Plots\n\n" + "\n\n".join(parts)
 
 
+def gather(comparison: Comparison) -> Evidence:
+    """Return what both sides left of chance, where both were measured with what they are."""
+    old, new = comparison.baseline, comparison.head
+    if not old or not old.is_current or not new.is_current:
+        return Evidence()
+    before = left_by(old.results or old.sha, old.metrics)
+    return weigh(before, left_by("", new.metrics))
+
+
 def read(chosen: Settings, terms: Terms) -> Report:
     """Read everything that a report says, and draw its pictures.
 
@@ -245,10 +254,7 @@ def read(chosen: Settings, terms: Terms) -> Report:
     found = plots.read_plots(comparison)
     style = glance(chosen, max(ROW_LIMITS))
     latest = plots.over_time(board.comparable, rules, style)
-    evidence = Evidence()
-    if comparison.baseline and comparison.head.is_current:
-        before = left_by(comparison.baseline.sha, comparison.baseline.metrics)
-        evidence = weigh(before, left_by("", comparison.head.metrics))
+    evidence = gather(comparison)
     judged = headline.judge(comparison, evidence, rules, style)
     found = page.write_images(found + ([latest] if latest else []), PICTURES)
     return Report(comparison, rules, judged, evidence, board, found)

