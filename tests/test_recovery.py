@@ -42,7 +42,7 @@ def test_a_full_disk_is_one_sentence(project: Project, tmp_path: Path) -> None:
     project.write(
         "prepare.py",
         histories.FILES["prepare.py"]
-        + "\nimport random\n(folder / 'big').write_bytes(random.randbytes(6_000_000))\n",
+        + "\n(folder / 'big').write_text('1\\n' * 3_000_000)\n",
     )
     run = f"cd '{small}/p' && '{sys.executable}' ci run"
     script = (

@@ -8,7 +8,7 @@ from mlci.history.evidence import Evidence
 from mlci.history.judgement import interval_of
 from mlci.history.rules import Rules, lookup, spread
 from mlci.history.statistics import Interval
-from mlci.history.values import ABSENT, Value, direction, is_number
+from mlci.history.values import ABSENT, Value, direction, is_nan, is_number
 from mlci.markup import code, fold_away, table
 from mlci.writing.wording import Style, bounds, write_difference, write_value
 
@@ -101,7 +101,9 @@ def change(value: Value, interval: Interval | None, style: Style) -> str:
         return f"{write_difference(interval.change, style)} ({bounds(interval, style)})"
     if not value.changed:
         return ""
-    return write_difference(value.delta, style) if value.delta else "changed"
+    if not value.delta or is_nan(value.delta):
+        return "changed"
+    return write_difference(value.delta, style)
 
 
 def dot(interval: Interval | None, better: int) -> str:
