@@ -327,5 +327,5 @@ def test_an_organisation_tests_its_own_answers(template: Path, name: str) -> Non
     done = run(*fast, *files, *local, cwd=template)
     counts = re.findall(r"(\d+) (\w+)", done.stdout.splitlines()[-1])
     numbers = {word: int(number) for number, word in counts}
-    assert numbers["passed"] > 100
-    assert numbers["skipped"] <= (numbers["passed"] + numbers["skipped"]) / 4
+    assert numbers["passed"] > 80
+    assert numbers["skipped"] < 80  # all skips of `make test-fast`, a quarter of its 350 tests
