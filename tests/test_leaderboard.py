@@ -404,7 +404,7 @@ def test_the_winner_gets_a_version(project: Project) -> None:
     )
     project.commit("Declare the model")
     project.dvc("push")
-    register, assign, fetch = commands("### Give the winner a version")
+    register, assign, _, fetch = commands("### Give the winner a version")
     project.run(*register)
     project.run(*assign)
     released = (project.root / "models/model.json").read_bytes()

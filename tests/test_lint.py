@@ -105,7 +105,7 @@ def test_every_github_workflow_is_clean(render, repository) -> None:
     "mistake",
     {
         "an action by its tag": (r"@[0-9a-f]{40} # v7\.0\.1", "@v7"),
-        "a token left in the checkout": ("          persist-credentials: false\n", ""),
+        "a token left in the checkout": ("persist-credentials: false", "persist-credentials: true"),
         "all permissions": ("permissions: {}", "permissions: write-all"),
         "text of a user in a script": ("python3 ci/", "echo ${{ github.head_ref }}; python3 ci/"),
     }.items(),
@@ -219,6 +219,17 @@ def test_the_secrets_are_the_same_everywhere(render, ci: str) -> None:
         assert named_secrets(project.read(FILES[ci]), ci) == table, answers
         listed = re.findall(r"^- \[ \] `(\w+)`", project.read("SECRETS.md"), re.MULTILINE)
         assert set(listed) - {"REPO_TOKEN"} == table, answers
+
+
+def test_what_each_commit_is_checked_by_runs_without_a_secret(render) -> None:
+    """Its commands are those that tests/test_green.py types in every kind of project."""
+    project = render(ci="github", remote="s3", credentials="secrets")
+    job = yaml.safe_load(project.read(FILES["github"]))["jobs"]["check"]
+    commands = {step.get("run", "") for step in job["steps"]}
+    assert {"uv run --locked pre-commit run --all-files", "uv run --locked pytest"} <= commands
+    assert "secrets" not in str(job)
+    assert "environment" not in job
+    assert job["permissions"] == {"contents": "read"}
 
 
 def test_the_templates_own_workflows_are_clean(repository) -> None:
