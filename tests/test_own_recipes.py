@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import time
 import urllib.error
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import BakedProject
+from conftest import BakedProject, run
 from test_pipeline import files, set_params
 
 pytestmark = pytest.mark.slow
@@ -86,6 +87,41 @@ def test_images(bake: Bake) -> None:
     metrics = json.loads(project.read("metrics.json"))
     assert metrics["accuracy"] > 0.95
     assert set(metrics["data"]["rows_per_class"]) == {"digit-0", "digit-1", "digit-2"}
+
+
+def test_a_notebook_and_a_machine_without_uv(bake: Bake, tmp_path: Path) -> None:
+    project = bake()
+    for script in ("src/prepare_data.py", "train.py"):
+        project.run("python", script)
+    text = project.read("RECIPES.md").partition("\n## A notebook\n")[2]
+    cell = re.search(r"```python\n# (\S+)\n(.*?)```", text, re.DOTALL)
+    assert cell
+    path = project.path / cell[1]
+    path.parent.mkdir()
+    code = {"cell_type": "code", "id": "a", "metadata": {}, "outputs": [], "execution_count": None}
+    notebook = {"cells": [code | {"source": cell[2]}], "metadata": {}, "nbformat": 4}
+    path.write_text(json.dumps(notebook | {"nbformat_minor": 5}), encoding="utf-8")
+    jupyter = ("--with", "nbclient", "--with", "ipykernel", "jupyter", "execute", "--inplace")
+    project.run(*jupyter, path)
+    assert "predicted" in json.dumps(json.loads(path.read_text())["cells"][0]["outputs"])
+    project.git("add", cell[1])
+    assert project.run("pre-commit", "run", check=False).returncode
+    project.git("add", cell[1])
+    project.run("pre-commit", "run")
+    assert json.loads(path.read_text())["cells"][0]["outputs"] == []
+
+    follow(project, "Without uv")
+    machine = tmp_path / "machine"
+    machine.mkdir()
+    for name in ("src", "models", "requirements.txt"):
+        shutil.move(project.path / name, machine / name)
+    (table,) = (project.path / "data" / "source").iterdir()
+    python = machine / ".venv" / ("Scripts" if os.name == "nt" else "bin") / "python"
+    run("uv", "venv", "--quiet", cwd=machine)  # what pip does, from the cache of uv
+    pip = ("uv", "pip", "install", "--quiet", "--python", python)
+    run(*pip, "-r", "requirements.txt", cwd=machine)
+    assert run(python, "src/predict.py", table, cwd=machine).stdout.startswith("prediction,")
+    assert run(python, "-c", "import dvc", cwd=machine, check=False).returncode
 
 
 def test_service(render: Bake) -> None:
