@@ -64,9 +64,7 @@ def test_further_stage(bake: Bake) -> None:
     replace(project.path / "src/evaluate.py", "pd.read_parquet(TEST)", f'pd.read_parquet("{test}")')
     pipeline = project.read("dvc.yaml")
     for stage, name in (("train", train), ("evaluate", test)):
-        pipeline = re.sub(
-            rf"(?s)(\n  {stage}:.*?deps:\n)", rf"\1    - {name}\n", pipeline, count=1
-        )
+        pipeline = re.sub(rf"(?s)(\n  {stage}:.*?deps:\n)", rf"\1    - {name}\n", pipeline, count=1)
     (project.path / "dvc.yaml").write_text(pipeline, encoding="utf-8")
     project.run("dvc", "repro")
     assert len(json.loads(project.read("models/model.json"))["columns"]) == 10

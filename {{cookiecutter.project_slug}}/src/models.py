@@ -107,12 +107,14 @@ def features(table: pd.DataFrame, kinds: dict[str, str]) -> pd.DataFrame:
     return table[list(kinds)].astype(booleans)
 
 
-def is_loadable(model: Pipeline) -> bool:
-    """Tell whether other scripts can load it: they cannot see what this one defines."""
+def check_loadable(model: Pipeline) -> None:
+    """Exit where other scripts could not load it: they do not see what train.py defines."""
     try:
-        return b"__main__" not in pickle.dumps(model)
+        if b"__main__" not in pickle.dumps(model):
+            return
     except (AttributeError, pickle.PicklingError):
-        return False
+        pass
+    sys.exit("train.py: move the model's own classes and functions to src/models.py.")
 
 
 def load_model(path: Path) -> Pipeline:

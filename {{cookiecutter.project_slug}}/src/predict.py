@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -28,8 +29,10 @@ def predict(model: Pipeline, table: pd.DataFrame) -> pd.DataFrame:
     """Return a prediction per row; DataError where a column is missing or not of its kind."""
     kinds, X = model.info["columns"], pd.DataFrame(index=table.index)
     problems = [f"there is no column {name!r}." for name in kinds if name not in table]
+    if table.empty:
+        problems.append("it has no rows.")
     for name in table.columns.intersection([*kinds]):
-        X[name] = convert(table[name], kinds[name])
+        X[name] = convert(table[name], kinds[name], model.info["read"].get("dayfirst"))
         bad = table.index[X[name].isna() & table[name].notna()]
         if len(bad):
             rows = f"{name_rows(bad)}, such as {str(table[name][bad[0]])!r}"
@@ -46,18 +49,19 @@ def predict(model: Pipeline, table: pd.DataFrame) -> pd.DataFrame:
     return found
 
 
-def predict_file(model: Pipeline, source: Path, result: Path) -> None:
-    """Write the predictions for a table, by chunks, so that one of any length fits into memory."""
+def predict_file(model: Pipeline, source: Path) -> Iterator[pd.DataFrame]:
+    """Yield the predictions for a file, by chunks, so that one of any length fits into memory."""
     info = model.info
     texts = {name: "str" for name, kind in info["columns"].items() if kind == "text"}
     options = info["read"] | {"dtype": texts | info["read"].get("dtype", {})}
-    for chunk in read_chunks(source, options, rows=CHUNK):
+    for number, chunk in enumerate(read_chunks(source, options, rows=CHUNK)):
         ignored = [name for name in chunk if name not in [*info["columns"], info["id"]]]
-        if ignored and not result.exists():
+        if ignored and number == 0:
             tell(f"the model takes no notice of {', '.join(ignored)}.")
+        if chunk.empty and number > 0:
+            continue  # the empty rows at the end of what a spreadsheet wrote
         with threadpool_limits(info["threads"]):
-            found = predict(model, chunk)
-        found.to_csv(result, mode="a", header=not result.exists(), index=False, lineterminator="\n")
+            yield predict(model, chunk)
 
 
 def main() -> None:
@@ -84,7 +88,8 @@ def main() -> None:
             with source.open("wb") as file:
                 shutil.copyfileobj(sys.stdin.buffer, file)
         try:
-            predict_file(model, source, result)
+            for number, found in enumerate(predict_file(model, source)):
+                found.to_csv(result, mode="a", header=number == 0, index=False, lineterminator="\n")
         except DataError as error:
             sys.exit(listed(arguments.table, error.args))
         if not arguments.output:

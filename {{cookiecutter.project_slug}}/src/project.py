@@ -2,9 +2,9 @@
 
 import difflib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML, YAMLError
@@ -51,6 +51,17 @@ class Evaluate(Block):
     importance_repeats: int = Field(ge=1)
 
 
+class Column(BaseModel):
+    """What data/schema.yaml says of a column."""
+
+    model_config = ConfigDict(extra="forbid")
+    type: Literal["number", "integer", "boolean", "date", "text"]
+    required: bool = True
+    missing: bool = True
+    range: tuple[float, float] | None = None
+    categories: list[str] | None = None
+
+
 def read_params(kind: type[Block]) -> Any:
     """Return the block that is named like this class; exit with all that is wrong in it."""
     name, problems = kind.__name__.lower(), []
@@ -61,14 +72,35 @@ def read_params(kind: type[Block]) -> Any:
                 problems.append(f"{name}.{key} is unknown: did you mean {near!r}?")
         block = kind.model_validate(params)
     except ValidationError as error:
-        for wrong in error.errors():
-            given = "" if wrong["type"] == "missing" else f", not {wrong['input']!r}"
-            problems.append(f"{'.'.join(map(str, [name, *wrong['loc']]))}: {wrong['msg']}{given}.")
+        problems += mistakes(name, error)
     except (OSError, YAMLError, AttributeError, TypeError) as error:
         problems.append(one_line(error))
     if problems:
         sys.exit(listed("params.yaml", problems))
     return block
+
+
+def read_schema() -> dict[str, Column]:
+    """Return what data/schema.yaml says of each column; DataError with all that is wrong in it."""
+    place, columns, problems = SCHEMA.as_posix(), {}, []
+    try:
+        for name, rule in YAML(typ="safe").load(SCHEMA)["columns"].items():
+            try:
+                columns[str(name)] = Column.model_validate(rule)
+            except ValidationError as error:
+                problems += [f"{place}: {text}" for text in mistakes(str(name), error)]
+    except (YAMLError, AttributeError, KeyError, TypeError) as error:
+        problems.append(f"{place} is no schema; --write-schema writes one: {one_line(error)}")
+    if problems:
+        raise DataError(*problems)
+    return columns
+
+
+def mistakes(name: str, error: ValidationError) -> Iterator[str]:
+    """Yield what is wrong in a block of this name."""
+    for wrong in error.errors():
+        given = "" if wrong["type"] == "missing" else f", not {wrong['input']!r}"
+        yield f"{'.'.join(map(str, [name, *wrong['loc']]))}: {wrong['msg']}{given}."
 
 
 def one_line(error: object) -> str:
