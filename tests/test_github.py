@@ -255,7 +255,7 @@ def test_a_worse_model_is_red_and_reported(github: GitHub) -> None:
     commit(github.project, "Learn slower")
     done = github.pull_request()
     assert done.jobs == {"run": "failure", "publish": "success"}, done.log
-    assert done.comment["arguments"][:2] == ["comment", "update"]
+    assert done.comment["arguments"][:2] == ["comment", "create"]
     assert "0.3" in done.comment["text"]
     assert "accuracy" in done.summary["run"]
 
@@ -349,8 +349,9 @@ def test_a_secret_that_leaks_would_be_found(with_secrets) -> None:
 def test_a_missing_secret_is_named(with_secrets) -> None:
     github, secrets = with_secrets
     done = github.push(secrets={"AWS_ACCESS_KEY_ID": secrets["AWS_ACCESS_KEY_ID"]})
-    assert done.jobs == {"run": "failure"}, done.log
+    assert done.jobs == {"run": "failure", "publish": "success"}, done.log
     assert "AWS_SECRET_ACCESS_KEY is not set" in done.log
+    assert done.summary["publish"].startswith("## ❌ No result")
 
 
 def test_a_fork_runs_without_the_secrets(with_secrets) -> None:

@@ -177,21 +177,21 @@ def test_what_ends_it_at_the_last_step_is_finished_by_the_next_call(
         return replace(self, target)
 
     monkeypatch.setattr(Path, "replace", stop)
-    with contextlib.suppress(KeyboardInterrupt), duplicate.copied() as copy:
+    with contextlib.suppress(KeyboardInterrupt), duplicate.make_copy() as copy:
         for name, text in names.items():
             path = copy.repository / name
             path.write_text(text) if text else path.unlink()
         (copy.project / ".dvc" / "config.local").write_text("new")
         duplicate.put_back(copy, "s3://bucket", [".dvc/config.local"])
     assert (tmp_path / "ml" / ".dvc" / "config").read_text() == "old"
-    found = duplicate.interrupted()
+    found = duplicate.find_interrupted()
     assert found
     assert found[1]["what"] == "s3://bucket"
     duplicate.finish(*found)
     for name, text in names.items():
         assert (tmp_path / name).read_text() == text if text else not (tmp_path / name).exists()
     assert (tmp_path / "ml" / ".dvc" / "config.local").read_text() == "new"
-    assert duplicate.interrupted() is None
+    assert duplicate.find_interrupted() is None
 
 
 @pytest.mark.slow

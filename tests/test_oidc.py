@@ -126,9 +126,10 @@ def test_a_run_signs_in_to_s3_by_its_token(
     assert " pushed" in done.log
     assert set(issuers.audiences) == {"sts.amazonaws.com"}
     assert issuers.exchanged
+    issued = {f"token-{number}" for number, _ in enumerate(issuers.audiences, start=1)}
     for request in issuers.exchanged:
         assert request["RoleArn"] == ROLE
-        assert request["WebIdentityToken"] == "token-1"
+        assert request["WebIdentityToken"] in issued
 
 
 def writer(folder: Path) -> Callable[[str, str], str]:
@@ -307,13 +308,14 @@ def test_what_is_typed_for_trust_lets_aws_projects_live_side_by_side(
             "aws_access_key_id": "-", "aws_secret_access_key": "-",
         }  # fmt: skip
         iam, sts = boto3.client("iam", **clients), boto3.client("sts", **clients)
-        assert len(iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]) == 1
+        host = {"github": "token.actions.githubusercontent.com", "gitlab": "gitlab.com"}[ci]
+        providers = iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]
+        assert [p["Arn"].endswith(f"/{host}") for p in providers].count(True) == 1
         for slug in ("churn", "prices"):
             policy = iam.get_role_policy(RoleName=f"dvc-{slug}", PolicyName="dvc")
             resources = [s["Resource"] for s in policy["PolicyDocument"]["Statement"]]
             assert resources == ["arn:aws:s3:::bucket", f"arn:aws:s3:::bucket/{slug}/*"]
             trust = iam.get_role(RoleName=f"dvc-{slug}")["Role"]["AssumeRolePolicyDocument"]
-            host = {"github": "token.actions.githubusercontent.com", "gitlab": "gitlab.com"}[ci]
             (statement,) = trust["Statement"]
             assert statement["Principal"]["Federated"].endswith(f":oidc-provider/{host}")
             subject = {name: v for c in statement["Condition"].values() for name, v in c.items()}

@@ -1,5 +1,6 @@
 """Promise: a full disk, a kill or a merge stops one run, and the next one goes on."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -41,20 +42,22 @@ def test_a_full_disk_is_one_sentence(project: Project, tmp_path: Path) -> None:
     small.mkdir()
     project.write(
         "prepare.py",
-        histories.FILES["prepare.py"]
-        + "\nimport random\n(folder / 'big').write_bytes(random.randbytes(6_000_000))\n",
+        histories.FILES["prepare.py"] + "\n(folder / 'big').write_text('1\\n' * 3_000_000)\n",
     )
     run = f"cd '{small}/p' && '{sys.executable}' ci run"
     script = (
         f"mount -t tmpfs -o size=10m none '{small}' && cp -a '{project.root}/.' '{small}/p'"
         f" && {{ {run}; echo \"code $?\"; head -c 20 dvc.lock; rm -f '{small}/filler'; }}; "
-        f"cd '{small}/p'; mount -o remount,size=60m '{small}'; {run}; echo \"code $?\""
+        f"cd '{small}/p'; mount -o remount,size=60m '{small}'; {run}; echo \"code $?\";"
+        f" '{sys.executable}' -m dvc data status --json"
     )
     done = project.run("unshare", "--map-root-user", "--mount", "sh", "-c", script, check=False)
     if "mount:" in done.stderr:
         pytest.skip("this machine lets nobody mount a small disk")
     assert "code 5" in done.stdout, done.stdout + done.stderr
-    assert done.stdout.rstrip().endswith("code 0"), done.stdout + done.stderr
+    code, status = done.stdout.splitlines()[-2:]
+    assert code == "code 0", done.stdout + done.stderr
+    assert "not_in_cache" not in json.loads(status)
     assert "the disk is full: make room, then run it again" in done.stderr
     assert "--force" not in done.stderr
     assert "Traceback" not in done.stdout + done.stderr

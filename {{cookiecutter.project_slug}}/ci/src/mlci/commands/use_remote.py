@@ -30,6 +30,6 @@ def main(arguments: list[str]) -> int:
         help="for the check of it; default: 60",
     )
     chosen = parser.parse_args(arguments)
-    from mlci.work.moving import use_remote
+    from mlci.work.moving import change_remote
 
-    return use_remote(chosen.url, chosen.endpoint, chosen.limit)
+    return change_remote(chosen.url, chosen.endpoint, chosen.limit)

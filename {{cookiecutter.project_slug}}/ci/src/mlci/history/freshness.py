@@ -16,7 +16,7 @@ from enum import Enum
 from typing import Any
 
 from mlci.history.objects import Files
-from mlci.history.pipelines import PARAMS, Pipelines, Stage, listed
+from mlci.history.pipelines import PARAMS, Pipelines, Stage, as_list
 from mlci.history.repository import is_ignored
 from mlci.history.values import below, flat
 
@@ -88,7 +88,7 @@ def read_locks(files: Files, pipelines: Pipelines) -> Locks:
 
 def records(entry: dict[str, Any], kind: str) -> dict[str, dict[str, Any]]:
     """Return {path as written: record} of the dependencies ("deps") or outputs ("outs")."""
-    found = (one for one in listed(entry.get(kind)) if isinstance(one, dict))
+    found = (one for one in as_list(entry.get(kind)) if isinstance(one, dict))
     return {str(one.get("path")): one for one in found}
 
 

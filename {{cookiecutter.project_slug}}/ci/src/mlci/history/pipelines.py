@@ -68,7 +68,7 @@ def read_pipelines(files: Files) -> Pipelines:
         except (DvcException, ValueError) as error:
             broken[path] = " ".join(str(error).split())
             continue
-        stages += [make_stage(path, *item) for item in named(resolved.get("stages"))]
+        stages += [make_stage(path, *item) for item in name_stages(resolved.get("stages"))]
         metrics += [
             posixpath.normpath(posixpath.join(folder, p)) for p in names(resolved.get("metrics"))
         ]
@@ -121,7 +121,7 @@ def is_project(files: Files, entry: Entry) -> bool:
 def tracked_by(found: dict[str, Any], folder: str) -> dict[str, dict[str, Any]]:
     """Return what a `.dvc` file tracks."""
     folder = posixpath.join(folder, str(found.get("wdir") or ""))
-    outs = [out for out in listed(found.get("outs")) if isinstance(out, dict) and "path" in out]
+    outs = [out for out in as_list(found.get("outs")) if isinstance(out, dict) and "path" in out]
     return {posixpath.normpath(posixpath.join(folder, str(out["path"]))): out for out in outs}
 
 
@@ -131,7 +131,7 @@ def make_stage(file: str, name: str, body: dict[str, Any]) -> Stage:
         posixpath.join(posixpath.dirname(file), str(body.get("wdir") or ""))
     )
     params: dict[str, tuple[str, ...]] = {}
-    for entry in listed(body.get("params")):
+    for entry in as_list(body.get("params")):
         # A plain name is a key of params.yaml; a mapping has files and their keys.
         given = entry if isinstance(entry, dict) else {PARAMS: [entry]}
         for path, keys in given.items():
@@ -153,20 +153,20 @@ def make_stage(file: str, name: str, body: dict[str, Any]) -> Stage:
     )
 
 
-def named(stages: Any) -> list[tuple[str, dict[str, Any]]]:
+def name_stages(stages: Any) -> list[tuple[str, dict[str, Any]]]:
     """Return the stages with their names, without what is none."""
     pairs = stages.items() if isinstance(stages, dict) else ()
     return [(str(name), body) for name, body in pairs if isinstance(body, dict)]
 
 
-def listed(value: Any) -> list[Any]:
+def as_list(value: Any) -> list[Any]:
     """Return the entries of a list; of anything else none."""
     return value if isinstance(value, list) else []
 
 
 def with_options(entries: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the paths in a list of `path` and `path: {options}`, with their options."""
-    for entry in listed(entries):
+    for entry in as_list(entries):
         pairs = entry.items() if isinstance(entry, dict) else [(entry, {})]
         for path, options in pairs:
             yield str(path), options if isinstance(options, dict) else {}
@@ -183,7 +183,7 @@ def resolve(files: Files, path: str, found: dict[str, Any]) -> dict[str, Any]:
     Raises:
         DvcException: a template cannot be resolved.
     """
-    stages = named(found.get("stages"))
+    stages = name_stages(found.get("stages"))
     is_templated = "${" in files.text(path)
     if not is_templated and not any({"foreach", "matrix"} & set(body) for _, body in stages):
         return found

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from mlci.storage import keys, server, transfer
 from mlci.storage.causes import ADDRESS, CREDENTIALS, ELSEWHERE, LATER, SCHEME, find_cause
-from mlci.storage.remote import options, place, remote_name, spec
+from mlci.storage.remote import locate, options, remote_name, spec
 from mlci.storage.tools import finish
 
 BLOCKS, ADVISES = "blocks", "advises"  # how grave a failure is
@@ -154,7 +154,7 @@ def give_credentials(line: str) -> str:
     if spec()["oidc"]:
         return str(spec()["oidc"]["sign_in"])
     secrets = spec()["secrets"]
-    unset = [secret for secret in secrets if not place(secret)]
+    unset = [secret for secret in secrets if not locate(secret)]
     lacking = [s for s in unset if s["required"] or (s["option"] or "-") in line.lower()]
     others = [secret for secret in secrets if secret["required"] or secret not in unset]
     return " && ".join(map(give, lacking or others or secrets)) or ELSEWHERE
@@ -170,7 +170,7 @@ def give(secret: dict[str, Any]) -> str:
     return f"set /p {variable}=" if is_windows else f"read -rs {variable} && export {variable}"
 
 
-def pushed(name: str, answer: dict[str, Any]) -> Check:
+def check_push(name: str, answer: dict[str, Any]) -> Check:
     """Judge whether everything in dvc.lock is in the storage."""
     if "error" in answer:
         return Check(name, "failed", answer["error"][:200], "uv run ci dvc status --cloud")
@@ -191,5 +191,5 @@ def pushed(name: str, answer: dict[str, Any]) -> Check:
 JUDGES: dict[str, Callable[[str, dict[str, Any]], Check]] = {
     "Plugin": plugin,
     "Storage": storage,
-    "Data pushed": pushed,
+    "Data pushed": check_push,
 }

@@ -79,7 +79,7 @@ def options(file: str = "config") -> dict[str, str]:
     return section(file, f"'remote \"{remote_name()}\"'")
 
 
-def place(secret: dict[str, Any]) -> str:
+def locate(secret: dict[str, Any]) -> str:
     """Return where on this machine a secret is set, or an empty string."""
     if keys.environment().get(secret["name"]):
         return "the environment"

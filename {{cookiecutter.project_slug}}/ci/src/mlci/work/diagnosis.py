@@ -18,7 +18,7 @@ from typing import Any
 
 from mlci.storage import checks as storage
 from mlci.storage.checks import ADVISES, Check
-from mlci.storage.remote import NAME, default_name, missing, options, place, remote_name, spec
+from mlci.storage.remote import NAME, default_name, locate, missing, options, remote_name, spec
 from mlci.storage.tools import ask
 from mlci.work.merging import conflicts, remedy
 
@@ -47,7 +47,14 @@ def examine(limit: float) -> Iterator[Check]:
         listed = pool.submit(ci_secrets)
         can_ask = is_installed() and options()
         stored = pool.submit(storage.examine, limit) if can_ask else None
-        yield from (python(), git_identity(), *unfinished_merge(), dvc(), remote(), *secrets())
+        yield from (
+            python(),
+            git_identity(),
+            *unfinished_merge(),
+            check_dvc(),
+            check_remote(),
+            *secrets(),
+        )
         yield from stored.result() if stored else []
         yield from (ci_file(), pre_commit(), git_remote(), listed.result())
 
@@ -83,14 +90,14 @@ def is_installed() -> bool:
     return any(metadata.distributions(name="dvc"))
 
 
-def dvc() -> Check:
+def check_dvc() -> Check:
     """Check that this Python has DVC."""
     if is_installed():
         return Check("DVC", "ok", metadata.version("dvc"))
     return Check("DVC", "failed", "not installed for this Python", "uv sync")
 
 
-def remote() -> Check:
+def check_remote() -> Check:
     """Check the remote: that DVC can read it, that no secret lies beside it, and its address."""
     problem = configuration()
     if problem.state != "ok":
@@ -153,7 +160,7 @@ def judge_address(url: str, scheme: str) -> Check:
 def secrets() -> Iterator[Check]:
     """Check whether each secret of the remote is set and whole; no value is shown."""
     for secret in spec()["secrets"]:
-        name, where = secret["name"], place(secret)
+        name, where = secret["name"], locate(secret)
         value = os.environ.get(name) or options("config.local").get(secret["option"] or "", "")
         problem = find_flaw(value, secret["via"] == "file")
         if not where:

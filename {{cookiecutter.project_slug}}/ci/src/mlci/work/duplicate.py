@@ -71,7 +71,7 @@ def head() -> str:
 
 
 @contextlib.contextmanager
-def copied() -> Iterator[Copy]:
+def make_copy() -> Iterator[Copy]:
     """Make a copy of the repository; at the end remove it, unless its way back was interrupted."""
     TMP.mkdir(exist_ok=True)
     for left in TMP.glob(f"{PREFIX}*"):  # by a call that was killed
@@ -121,7 +121,7 @@ def finish(copy: Copy, plan: dict[str, Any]) -> None:
     shutil.rmtree(copy.folder, ignore_errors=True)
 
 
-def interrupted() -> tuple[Copy, dict[str, Any]] | None:
+def find_interrupted() -> tuple[Copy, dict[str, Any]] | None:
     """Return the copy whose way back was interrupted at this commit, with its plan."""
     for path in TMP.glob(f"{PREFIX}*/plan.json"):
         plan = json.loads(path.read_text(encoding="utf-8"))

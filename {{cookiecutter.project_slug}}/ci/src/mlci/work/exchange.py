@@ -10,7 +10,7 @@ from mlci.work import dvc_words, imports
 from mlci.work.cache import remove_damaged
 from mlci.work.plan import sources
 from mlci.work.run_cache import known_results
-from mlci.work.state import NOTHING, Session, listed
+from mlci.work.state import NOTHING, Session, name_first
 
 
 def outputs_here() -> dict[str, Output]:
@@ -24,7 +24,7 @@ def repair_cache(session: Session) -> None:
     damaged = remove_damaged(outputs_here())
     if not damaged:
         return
-    found = f"The cached copy of {listed([*damaged])} was damaged and has been removed"
+    found = f"The cached copy of {name_first([*damaged])} was damaged and has been removed"
     if session.no_remote:
         session.note(f"{found}; it could not be fetched again.")
         return
@@ -55,7 +55,7 @@ def reject_damaged(session: Session, outputs: dict[str, Output]) -> bool:
     if damaged:
         session.remote_failed = True
         session.note(
-            f"Damaged in the remote, and not used: {listed([*damaged])} is not what its checksum"
+            f"Damaged in the remote, and not used: {name_first([*damaged])} is not what its checksum"
             " says. Delete it there, then `uv run ci dvc push` on a machine that has it."
         )
     return bool(damaged)
@@ -70,7 +70,7 @@ def pull(session: Session) -> None:
         session.dvc("checkout", *targets)
     elif not session.remote_failed:
         session.remote_failed = True
-        session.note(f"The remote does not have all of {listed(targets)} (`dvc_pull`).")
+        session.note(f"The remote does not have all of {name_first(targets)} (`dvc_pull`).")
 
 
 def find_known_results(session: Session, stages: list[str]) -> bool:
@@ -134,11 +134,13 @@ def ask_remote(session: Session) -> bool:
     if only_here:
         session.remote_failed = True
         session.note(
-            f"Nobody else can get {listed(only_here)}: the remote does not have it."
+            f"Nobody else can get {name_first(only_here)}: the remote does not have it."
             " `uv run ci dvc push` on the machine that has it."
         )
     if remade:
-        session.note(f"Not in the remote: {listed(remade)}. A run that needs it makes it again.")
+        session.note(
+            f"Not in the remote: {name_first(remade)}. A run that needs it makes it again."
+        )
     for sentence in imports.unreadable(session.settings.time_limit):
         session.remote_failed = True
         session.note(sentence)

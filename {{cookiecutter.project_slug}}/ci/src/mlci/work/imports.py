@@ -21,7 +21,7 @@ def unreadable(time_limit: int) -> list[str]:
     """
     with Repo() as repo:
         found = [
-            (relative(repo, out.fs_path), str(dep.def_repo["url"]), revision(dep))
+            (relative(repo, out.fs_path), str(dep.def_repo["url"]), read_revision(dep))
             for stage in repo.index.stages
             if stage.is_repo_import
             for dep in stage.deps
@@ -38,7 +38,7 @@ def unreadable(time_limit: int) -> list[str]:
     return sentences
 
 
-def revision(dep: RepoDependency) -> str:
+def read_revision(dep: RepoDependency) -> str:
     """Return the commit that an import is fixed at."""
     return str(dep.def_repo.get("rev_lock") or dep.def_repo.get("rev") or "HEAD")
 

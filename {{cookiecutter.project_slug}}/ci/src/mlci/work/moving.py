@@ -18,8 +18,8 @@ from mlci.storage import checks as storage
 from mlci.storage import transfer
 from mlci.storage.remote import options, remote_name, spec
 from mlci.work import template
-from mlci.work.diagnosis import configuration, dvc, show
-from mlci.work.duplicate import Copy, changes, copied, finish, interrupted, put_back
+from mlci.work.diagnosis import check_dvc, configuration, show
+from mlci.work.duplicate import Copy, changes, find_interrupted, finish, make_copy, put_back
 
 LOCAL = Path(".dvc/config.local")
 TERMINATED = 143  # the exit code of what SIGTERM ended
@@ -60,7 +60,7 @@ class Target:
         return answers
 
 
-def use_remote(url: str, endpoint: str | None, limit: float) -> int:
+def change_remote(url: str, endpoint: str | None, limit: float) -> int:
     """Move the project to another storage and return the exit code.
 
     Raises:
@@ -69,7 +69,7 @@ def use_remote(url: str, endpoint: str | None, limit: float) -> int:
     target = read_target(url, endpoint)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # which ends the children too
     try:
-        if found := interrupted():
+        if found := find_interrupted():
             finish(*found)
             print(f"The change to {found[1]['what']}, which was interrupted, is finished.")
         else:
@@ -78,7 +78,7 @@ def use_remote(url: str, endpoint: str | None, limit: float) -> int:
         print(f"{reason}\nNothing was changed.")
         return 1
     except (KeyboardInterrupt, SystemExit) as end:
-        print("\nCall it again to finish it." if interrupted() else "\nNothing was changed.")
+        print("\nCall it again to finish it." if find_interrupted() else "\nNothing was changed.")
         return 130 if isinstance(end, KeyboardInterrupt) else TERMINATED
     if subprocess.run([template.uv(), "sync", "--quiet"], check=False).returncode:
         print("The environment could not be brought up to date: uv sync")
@@ -124,7 +124,7 @@ def move(target: Target, limit: float) -> None:
     Raises:
         NotMovedError: a step failed; the checkout is as it was.
     """
-    failed = [check for check in (dvc(), configuration()) if check.blocks]
+    failed = [check for check in (check_dvc(), configuration()) if check.blocks]
     if failed:
         show(failed)
         raise NotMovedError("This has to be mended first.")
@@ -134,7 +134,7 @@ def move(target: Target, limit: float) -> None:
     if run_dvc(sys.executable, "fetch", *SCOPE):
         print("Not all could be fetched from the old storage: going on with what this clone has.")
     cache = cache_folder()
-    with copied() as copy:
+    with make_copy() as copy:
         same = target.is_of_the_same_kind
         local = LOCAL.read_text(encoding="utf-8") if LOCAL.exists() else ""
         with contextlib.chdir(copy.project):

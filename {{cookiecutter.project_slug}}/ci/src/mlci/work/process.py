@@ -77,7 +77,7 @@ def wait(process: psutil.Process, popen: subprocess.Popen[bytes], time_limit: in
     return False
 
 
-def dvc(
+def run_dvc(
     arguments: list[str],
     environment: dict[str, str],
     time_limit: int,

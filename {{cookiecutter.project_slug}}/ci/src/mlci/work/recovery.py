@@ -2,18 +2,21 @@
 
 import json
 import shutil
+import time
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import yaml
 
+from mlci.history.metadata import cache_folder
 from mlci.history.repository import git
 from mlci.work import process
 
 LOCK = Path(".dvc/tmp/ci-run.lock")  # held by the operating system: it cannot outlive its process
 KEPT = Path(".dvc/tmp/ci-locks")  # each dvc.lock, as it was before the stages were run
 CHILD = Path(".dvc/tmp/ci-process.json")  # the DVC process of the run that is going on
+WRITING = 60  # seconds; younger files of a shared cache may be somebody's who is writing them
 
 
 def remember_child(child: psutil.Process) -> None:
@@ -36,6 +39,7 @@ def tidy_up_after_crash() -> None:
             child.wait(timeout=10)
     CHILD.unlink(missing_ok=True)
     mend_locks()
+    mend_run_cache()
     rwlock = LOCK.with_name("rwlock")
     try:
         entries = json.loads(rwlock.read_text(encoding="utf-8"))
@@ -48,6 +52,23 @@ def tidy_up_after_crash() -> None:
     except (OSError, ValueError, AttributeError, KeyError, TypeError):
         pass  # cut short
     rwlock.unlink(missing_ok=True)
+
+
+def mend_run_cache() -> None:
+    """Remove what a full disk or a kill left half written in DVC's run cache.
+
+    DVC takes the newest file of a stage's folder for its result, and fails where there is none.
+    """
+    cache = cache_folder().parents[1]
+    shared = cache != Path(".dvc/cache").resolve()
+    latest = time.time() - (WRITING if shared else 0)
+    for folder in (cache / "runs").glob("*/*"):
+        with suppress(OSError):  # another project's run removed it just now
+            for half in folder.glob("*.tmp"):
+                if half.stat().st_mtime <= latest:
+                    half.unlink()
+            if not any(folder.iterdir()) and folder.stat().st_mtime <= latest:
+                folder.rmdir()
 
 
 def runs_dvc(pid: int) -> bool:
@@ -66,11 +87,26 @@ def lock_files() -> list[Path]:
 
 def keep_locks() -> None:
     """Keep what is whole of the `dvc.lock` files: a full disk leaves DVC's writing half done."""
+    shutil.rmtree(KEPT, ignore_errors=True)
     for path in lock_files():
-        if is_whole(path):
+        if path.exists() and is_whole(path):
             kept = KEPT / path
             kept.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, kept)
+
+
+def put_back_locks() -> None:
+    """Put each `dvc.lock` back as it was before the stages were run.
+
+    On a full disk DVC writes down results that it could not keep. What it did keep is in the run
+    cache: the next run takes it from there.
+    """
+    for path in lock_files():
+        kept = KEPT / path
+        if kept.exists():
+            kept.replace(path)  # takes no room
+        else:
+            path.unlink(missing_ok=True)
 
 
 def mend_locks() -> None:

@@ -29,7 +29,7 @@ class Saved(NamedTuple):
         return self.ref.replace("refs/heads/", "refs/remotes/origin/")
 
 
-def remote(*words: str) -> str:
+def run_git(*words: str) -> str:
     """Return what a Git command that talks to origin prints.
 
     Raises:
@@ -42,10 +42,10 @@ def remote(*words: str) -> str:
     return done.stdout
 
 
-def listed(*patterns: str) -> list[Saved]:
+def find_saved(*patterns: str) -> list[Saved]:
     """Return the saved results at origin whose refs fit a pattern."""
     found = []
-    for line in remote("ls-remote", "--refs", "origin", *patterns).splitlines():
+    for line in run_git("ls-remote", "--refs", "origin", *patterns).splitlines():
         sha, _, ref = line.partition("\t")
         parts = ref.split("/")
         base = parts[-1] if ref.startswith("refs/heads/") else "".join(parts[2:-1])
@@ -55,7 +55,7 @@ def listed(*patterns: str) -> list[Saved]:
 
 def ran(name: str) -> str:
     """Return the commit that a sha or a branch, here or at origin, means; empty where it is none."""
-    for line in remote("ls-remote", "--refs", "origin", f"refs/heads/{name}").splitlines():
+    for line in run_git("ls-remote", "--refs", "origin", f"refs/heads/{name}").splitlines():
         sha, _, ref = line.partition("\t")
         if ref == f"refs/heads/{name}":
             return sha
@@ -72,10 +72,10 @@ def find(name: str) -> Saved | None:
     if not base:
         return None
     refs = [publisher().experiment_ref(base), f"refs/heads/ci-results/{base}"]
-    found = [saved for saved in listed(*refs) if saved.ref in refs]
+    found = [saved for saved in find_saved(*refs) if saved.ref in refs]
     if not found:
         return None
-    remote("fetch", "--quiet", "origin", f"+{found[0].ref}:{found[0].here}")
+    run_git("fetch", "--quiet", "origin", f"+{found[0].ref}:{found[0].here}")
     return found[0]
 
 
@@ -88,7 +88,7 @@ def restore(saved: Saved) -> list[str]:
         for path in RESULTS
         if any(f"{name}/".startswith(f"{path}/") for name in known + theirs)
     ]
-    remote("restore", f"--source={saved.sha}", "--", *paths)
+    run_git("restore", f"--source={saved.sha}", "--", *paths)
     return git("diff", "--name-only", "HEAD", saved.sha, "--", *RESULTS).splitlines()
 
 
@@ -104,9 +104,9 @@ def prune(days: int) -> list[str]:
     Raises:
         ValueError: origin cannot be asked, or refuses it.
     """
-    saved = listed(EXPERIMENTS, BRANCHES)
-    remote("fetch", "--quiet", "--prune", "origin", "+refs/heads/*:refs/remotes/origin/*")
-    remote("fetch", "--quiet", "origin", *(f"+{one.ref}:{one.here}" for one in saved))
+    saved = find_saved(EXPERIMENTS, BRANCHES)
+    run_git("fetch", "--quiet", "--prune", "origin", "+refs/heads/*:refs/remotes/origin/*")
+    run_git("fetch", "--quiet", "origin", *(f"+{one.ref}:{one.here}" for one in saved))
     reached = set(git("rev-list", "--exclude=origin/ci-results/*", "--remotes=origin").split())
     now, old = time.time(), []
     for one in saved:
@@ -115,7 +115,7 @@ def prune(days: int) -> list[str]:
             old.append(one)
     if old:
         leases = [f"--force-with-lease={one.ref}:{one.sha}" for one in old]
-        remote("push", "--quiet", *leases, "origin", *(f":{one.ref}" for one in old))
+        run_git("push", "--quiet", *leases, "origin", *(f":{one.ref}" for one in old))
         for one in old:
             git("update-ref", "-d", one.here)
     return [one.ref for one in old]

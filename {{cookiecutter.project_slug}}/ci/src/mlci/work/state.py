@@ -44,16 +44,18 @@ class Session:
         """Run a DVC command without keys, remembered so that a run after a crash can end it."""
         limit = self.settings.time_limit
         variables = stage_environment(self.settings.stage_env)
-        return checked(process.dvc([*arguments], variables, limit, remember_child))
+        return refuse_full_disk(process.run_dvc([*arguments], variables, limit, remember_child))
 
     def move_data(self, module: str, *arguments: str, shown: bool = True) -> process.Done:
         """Run `dvc`, or a module that calls it, with the remote's credentials."""
         limit = self.settings.time_limit
-        return checked(process.move_data(module, [*arguments], limit, remember_child, shown))
+        return refuse_full_disk(
+            process.move_data(module, [*arguments], limit, remember_child, shown)
+        )
 
     def note(self, sentence: str) -> None:
         """Print a Markdown sentence and put it into the report, without secrets."""
-        sentence = masked(sentence)
+        sentence = mask(sentence)
         print(f"\n{sentence.replace('`', '')}", flush=True)
         self.run.notes.append(sentence)
 
@@ -71,10 +73,10 @@ class Session:
         self.run.failed_stage = stage
         log = output[max(0, output.rfind(f"Running stage '{stage}'")) :]
         lines = [line[:300] for line in ESCAPES.sub("", log).splitlines() if line.strip()]
-        self.run.log = masked("\n".join(lines[-LOG_LINES:]))
+        self.run.log = mask("\n".join(lines[-LOG_LINES:]))
 
 
-def checked(done: process.Done) -> process.Done:
+def refuse_full_disk(done: process.Done) -> process.Done:
     """Return how a command ended, unless the disk is full.
 
     Raises:
@@ -96,7 +98,7 @@ def stage_environment(allowed: list[str]) -> dict[str, str]:
     return variables | {"PATH": os.pathsep.join([programs, variables.get("PATH", os.defpath)])}
 
 
-def masked(text: str) -> str:
+def mask(text: str) -> str:
     """Return the text without the values of the secrets: a report is public where a log is not."""
     for value in keys.hidden().values():
         for line in value.splitlines():
@@ -105,7 +107,7 @@ def masked(text: str) -> str:
     return text
 
 
-def listed(paths: list[str]) -> str:
+def name_first(paths: list[str]) -> str:
     """Name the first paths in Markdown, and how many follow."""
     more = f" and {len(paths) - NAMED:,} more" if len(paths) > NAMED else ""
     return ", ".join(map(code, paths[:NAMED])) + more

@@ -16,8 +16,8 @@ from mlci.storage import remote
 from mlci.work import dvc_words
 from mlci.work.exchange import fetch, find_known_results, pull, push, repair_cache
 from mlci.work.plan import Step, next_step, sources
-from mlci.work.recovery import keep_locks, mend_locks
-from mlci.work.state import NOTHING, DiskFull, Session, listed
+from mlci.work.recovery import keep_locks, put_back_locks
+from mlci.work.state import NOTHING, DiskFull, Session, name_first
 
 
 def check(chosen: Settings) -> Terms:
@@ -67,10 +67,10 @@ def begin(chosen: Settings) -> Session:
         )
         if in_ci and (there := sources()):
             session.remote_failed = True
-            session.no_remote += f" Only that machine has {listed(there)}."
+            session.no_remote += f" Only that machine has {name_first(there)}."
     elif in_ci and (secrets := remote.missing()):
         session.no_remote = (
-            f"Not set here, as for a pull request from a fork: {listed(secrets)}. Nothing was"
+            f"Not set here, as for a pull request from a fork: {name_first(secrets)}. Nothing was"
             " pulled or pushed."
         )
     if session.no_remote:
@@ -116,7 +116,7 @@ def reproduce(session: Session) -> None:
 
 def lose_sources(session: Session, step: Step) -> None:
     """Note the stages that cannot run, since nobody here has what they read."""
-    paths = listed([entry.path for entry in step.inputs if not entry.cached])
+    paths = name_first([entry.path for entry in step.inputs if not entry.cached])
     stages = ", ".join(map(code, step.stages))
     if session.no_remote:
         what = f"Not run: {stages}, which needs {paths}; it needs data that is only in the remote."
@@ -142,10 +142,14 @@ def run_stages(session: Session, step: Step) -> list[str]:
         flags += ["--allow-missing"]
         stages = [*stages, *step.followers]
     keep_locks()
-    done = session.dvc("repro", "--single-item", *flags, *stages)
+    try:
+        done = session.dvc("repro", "--single-item", *flags, *stages)
+    except DiskFull:
+        put_back_locks()
+        raise
     if known := dvc_words.cached_stages(done.output):
         session.note(
-            f"Not run, but taken from the run cache as an earlier run left it: {listed(known)}."
+            f"Not run, but taken from the run cache as an earlier run left it: {name_first(known)}."
             " `run_cache=false` runs it."
         )
     if done.code:
@@ -171,6 +175,5 @@ def take(chosen: Settings) -> Session:
         reproduce(session)
         push(session)
     except DiskFull:
-        mend_locks()
         session.disk_full = True
     return session
