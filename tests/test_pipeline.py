@@ -101,9 +101,7 @@ def run_each(
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def copies(
-    project: BakedProject, names: Iterable[str], start: int = 0
-) -> dict[str, BakedProject]:
+def copies(project: BakedProject, names: Iterable[str], start: int = 0) -> dict[str, BakedProject]:
     """Return a copy of the project for each case; their folders are counted from `start` on."""
     return {
         name: BakedProject(

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from ruamel.yaml import YAML
+from ruamel.yaml import YAML, YAMLError
 
-from project import SCHEMA, Column, read_schema
+from project import SCHEMA, Column, DataError, Schema, one_line, validate
 from tables import convert, is_date_text, kind_of, name_rows
 
 
@@ -41,7 +41,10 @@ def find_violations(table: pd.DataFrame) -> Iterator[str]:
     """Yield where the table is not as data/schema.yaml says, if there is one."""
     if not SCHEMA.exists():
         return
-    rules = read_schema()
+    try:
+        rules = validate(Schema, SCHEMA.as_posix(), YAML(typ="safe").load(SCHEMA)).columns
+    except YAMLError as error:
+        raise DataError(f"{SCHEMA.as_posix()}: {one_line(error)}") from error
     for name in [*table.columns.difference([*rules]), *rules]:
         rule, column = rules.get(name), table.get(name)
         if rule is None:
