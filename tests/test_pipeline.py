@@ -158,7 +158,7 @@ def test_scripts_run_in_a_bare_clone(render: Render, task: str) -> None:
 def test_every_model_is_the_same_on_any_number_of_cores(render: Render, task: str) -> None:
     """A table of numbers by every model, and one of texts by the first one."""
     project = render(task=task)
-    own = tables.read(OWN[task], 300).drop(columns="", errors="ignore")
+    own = tables.read(OWN[task], 1000).drop(columns="", errors="ignore")
     cases = copies(project, [*MODELS[task], OWN[task]])
     give(cases[OWN[task]], own.to_csv(index=False))
     set_params(cases[OWN[task]], prepare={"target": ALL_TARGETS[OWN[task]]})

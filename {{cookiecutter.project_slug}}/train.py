@@ -46,7 +46,8 @@ def main() -> None:
         sys.exit(f"params.yaml: train.model must be one of {[*MODELS]}, not {name!r}.")
     try:
         settings = dict(getattr(params, name, None) or {})
-        model = build_model(name, settings, kinds, params.seed, params.text)
+        gaps = bool(X.isna().any(axis=None))
+        model = build_model(name, settings, kinds, params.seed, params.text, gaps)
         check_loadable(model)
         with threadpool_limits(params.threads), joblib.parallel_config(n_jobs=params.threads):
             step = f"{name} cannot learn from {TRAIN.as_posix()}"

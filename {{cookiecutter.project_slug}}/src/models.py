@@ -41,7 +41,12 @@ MODELS = {
 
 
 def build_model(
-    name: str, settings: dict[str, Any], kinds: dict[str, str], seed: int, text: str = "string"
+    name: str,
+    settings: dict[str, Any],
+    kinds: dict[str, str],
+    seed: int,
+    text: str = "string",
+    has_gaps: bool = True,
 ) -> Pipeline:
     """Return the untrained pipeline for columns of these kinds; ValueError for a wrong setting.
 
@@ -51,7 +56,8 @@ def build_model(
     model = base.clone(MODELS[name])
     steps: dict[str, Any] = {
         "table": table_step(kinds, text),
-        "impute": SimpleImputer(add_indicator=True, keep_empty_features=True, copy=False),
+        # Where no cell is missing an indicator would say nothing, but cost a copy of the table.
+        "impute": SimpleImputer(add_indicator=has_gaps, keep_empty_features=True, copy=False),
         "scale": StandardScaler(copy=False),
     }
     for key, value in settings.items():

@@ -64,6 +64,16 @@ def predict_file(model: Pipeline, source: Path) -> Iterator[pd.DataFrame]:
             yield predict(model, chunk)
 
 
+def find_commit(path: Path) -> str | None:
+    """Return the first commit whose dvc.lock has this model; None where that is not known."""
+    md5 = hashlib.md5(path.read_bytes()).hexdigest()
+    git = ["git", "log", "--reverse", "--format=%H", "-S", md5, "--", "dvc.lock"]
+    if not shutil.which("git"):
+        return None
+    commits = subprocess.run(git, capture_output=True, text=True, check=False).stdout.split()
+    return commits[0] if commits else None
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("table", nargs="?", help="a table, or - for CSV from the standard input")
@@ -73,14 +83,13 @@ def main() -> None:
     arguments = parser.parse_args()
     model = load_model(arguments.model)
     if arguments.info:
-        md5 = hashlib.md5(arguments.model.read_bytes()).hexdigest()
-        git = ["git", "log", "--reverse", "--format=%H", "-S", md5, "--", "dvc.lock"]
-        commits = subprocess.run(git, capture_output=True, text=True, check=False).stdout.split()
-        info = model.info | {"commit": commits[0] if commits else None}
+        info = model.info | {"commit": find_commit(arguments.model)}
         print(json.dumps(info, indent=2, ensure_ascii=False))
         return
     if not arguments.table:
         parser.error("which table?")
+    if arguments.output and not Path(arguments.output).parent.is_dir():
+        sys.exit(f"{arguments.output}: there is no such folder.")
     with tempfile.TemporaryDirectory() as folder:
         source, result = Path(arguments.table), Path(folder, "predictions.csv")
         if arguments.table == "-":
@@ -92,12 +101,10 @@ def main() -> None:
                 found.to_csv(result, mode="a", header=number == 0, index=False, lineterminator="\n")
         except DataError as error:
             sys.exit(listed(arguments.table, error.args))
-        if not arguments.output:
-            sys.stdout.write(result.read_text(encoding="utf-8"))
-        elif not Path(arguments.output).parent.is_dir():
-            sys.exit(f"{arguments.output}: there is no such folder.")
-        else:
+        if arguments.output:
             shutil.copyfile(result, arguments.output)
+        else:
+            sys.stdout.write(result.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":
