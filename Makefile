@@ -6,7 +6,7 @@ export RUFF_CACHE_DIR = $(CURDIR)/.ruff_cache
 PACKAGE = '{{cookiecutter.project_slug}}/ci'
 PYTEST = .venv/bin/python -m pytest -n 3 --dist worksteal
 
-.PHONY: demo test test-fast lint coverage bench
+.PHONY: demo test test-fast lint coverage bench histories
 
 demo: .venv
 	.venv/bin/python scripts/demo.py
@@ -36,6 +36,11 @@ coverage: .venv
 bench: .venv
 	.venv/bin/python benchmarks/bake.py
 	.venv/bin/python benchmarks/verdicts.py
+	.venv/bin/python benchmarks/transfers.py
+
+# Six months of eight pull requests each, merged in every way; `make test` has two of them.
+histories: .venv
+	.venv/bin/python benchmarks/pull_requests.py
 
 .venv: pyproject.toml uv.lock
 	$(PYTHON) -m venv .venv

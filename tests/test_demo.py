@@ -59,6 +59,6 @@ def test_the_demo_compares_two_models_and_can_be_run_again() -> None:
     assert len(paths) == 5
     assert all(path.is_file() for path in paths)
     report = (PROJECT / "report.md").read_text(encoding="utf-8")
-    assert "`train.model` changed" in report.splitlines()[0]
+    assert report.splitlines()[2].startswith("After `train.model` changed.")
     assert "| `logistic_regression` |" in report
     assert run("git", "status", "--short", cwd=PROJECT).stdout == ""

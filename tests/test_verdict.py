@@ -5,10 +5,12 @@ import math
 from typing import Any
 
 import histories
+import predictions
 import pytest
 import yaml
 from histories import Project
-from test_report import report, tables
+from predictions import right_but
+from test_report import numbers, report, tables
 
 RULES = {"primary_metric": "accuracy", "direction": "maximize", "max_regression": 0.1}
 CV = {"metric": "accuracy", "mean": 0.8, "std": 0.03, "folds": 5}
@@ -48,68 +50,122 @@ def judged(project: Project, old: dict[str, Any], new: dict[str, Any]) -> tuple[
     return project.report.partition("\n")[0], done.returncode
 
 
-def test_better_and_worse(project: Project) -> None:
-    """By how much, with the direction that params.yaml gives, and code 6 beyond the limit only."""
+def compared(
+    project: Project, before: list[bool], now: list[bool], first_key: int = 0, **metrics: Any
+) -> tuple[str, int]:
+    """Commit the predictions of both models; return the headline and the exit code."""
+    for right, key in (before, 0), (now, first_key):
+        predictions.leave(project, right, key, **metrics)
+        project.commit("Predict")
+    done = project.script("report", "--baseline", "HEAD~1")
+    assert "Traceback" not in done.stderr
+    return project.report.partition("\n")[0], done.returncode
+
+
+def dots(project: Project) -> dict[str, str]:
+    """Return the dot of each metric in the table of the report, empty where it has none."""
+    found = {name: "".join(row) for name, row in numbers(project.report).items()}
+    return {name: "".join(char for char in row if char in "🟢🔴⚪") for name, row in found.items()}
+
+
+@pytest.mark.slow
+def test_the_test_rows_decide(project: Project) -> None:
+    """Better and worse are said, and the run fails, only where chance is a poor explanation."""
+    set_rules(project, max_regression=0.02)
+    good, bad = right_but(200, range(4)), right_but(200, range(24))
+    headline, code = compared(project, bad, good)
+    assert headline.startswith("## 🟢 Better: `accuracy` 0.88 → 0.98 (+0.1, 95 % interval +0.06")
+    assert (code, dots(project)["accuracy"]) == (0, "🟢")
+    assert "Judged on 200 test rows." in project.report
+
+    headline, code = compared(project, good, bad)
+    assert headline.startswith("## ❌ Worse than allowed: `accuracy` 0.98 → 0.88 (-0.1, 95 %")
+    assert headline.endswith("; allowed is a loss of 0.02")
+    assert (code, dots(project)["accuracy"]) == (6, "🔴")
+
+    # Six rows lost, four won: a loss of 0.01 that chance explains.
+    headline, code = compared(project, right_but(200, range(4)), right_but(200, range(50, 56)))
+    assert headline.startswith(
+        "## ⚪ No difference to be seen: `accuracy` 0.98 → 0.97 (-0.01, 95 %"
+    )
+    assert (code, dots(project)["accuracy"]) == (0, "⚪")
+    assert "200 test rows show changes from 0.04 up." in project.report
+
+    few = right_but(40, range(1)), right_but(40, range(4))
+    headline, code = compared(project, *few)
+    assert headline.startswith("## ⚠️ Perhaps worse than allowed: `accuracy` 0.975 → 0.9 (-0.075")
+    assert (code, dots(project)["accuracy"]) == (0, "⚪")
+    assert "Allowed is a loss of 0.02, but 40 test rows show only changes from 0.125 up." in (
+        project.report
+    )
+    set_rules(project, max_regression=0.02, strict=True)
+    headline, code = compared(project, *few)
+    assert headline.startswith("## ⚠️ Perhaps worse than allowed")
+    assert code == 6
+
+
+@pytest.mark.slow
+def test_other_test_rows_are_not_compared(project: Project) -> None:
+    """By the folds where these are the same, else not at all; rows that stay are compared."""
+    set_rules(project, max_regression=0.02)
+    good, bad = right_but(200, range(4)), right_but(200, range(24))
+    headline, code = compared(project, good, bad, first_key=1000)
+    assert headline == "## ◻️ Not comparable: `accuracy` 0.88, on other test rows"
+    assert code == 0
+    assert "Of 200 test rows 0 are among the 200 of the baseline" in project.report
+    assert not any(dots(project).values())
+
+    headline, code = compared(project, good, right_but(200, range(20)), first_key=20)
+    assert "(of 200 and 200)" in project.report
+    assert "the 180 test rows that both have" in project.report
+
+    folds = CV | {"rows": "abc", "folds": 3, "scores": [0.9, 0.91, 0.9]}
+    headline, code = compared(project, good, bad, first_key=1000, cv=folds)
+    assert headline.startswith(
+        "## ⚪ No difference to be seen: `accuracy` 0.98 → 0.88 (+0 over the"
+    )
+    assert "The folds of the cross-validation, which both share, show changes" in project.report
+
+    set_rules(project, max_regression=0.02, strict=True)
+    assert compared(project, good, bad, first_key=1000)[1] == 6
+
+
+@pytest.mark.slow
+def test_without_predictions_the_noise_is_unknown(project: Project) -> None:
+    """No dot then; the limit counts the loss alone, with code 6 beyond it only."""
     set_rules(project)
+    unknown = "; the noise is unknown"
     assert judged(project, {"accuracy": 0.5}, {"accuracy": 0.75}) == (
-        "## 🟢 Better: `accuracy` 0.5 → 0.75 (+0.25)",
+        f"## 🔵 Changed: `accuracy` 0.5 → 0.75 (+0.25){unknown}",
         0,
     )
-    assert judged(project, {"accuracy": 0.75}, {"accuracy": 0.7}) == (
-        "## 🔴 Worse: `accuracy` 0.75 → 0.7 (-0.05)",
-        0,
-    )
+    assert dots(project)["accuracy"] == ""
+    assert "there are no predictions row by row" in project.report
     assert judged(project, {"accuracy": 0.7}, {"accuracy": 0.7}) == (
-        "## ⚪ Unchanged: `accuracy` 0.7",
+        "## ⚪ Nothing that is measured changed: `accuracy` 0.7",
         0,
     )
     headline, code = judged(project, {"accuracy": 0.75}, {"accuracy": 0.5})
     assert code == 6
-    assert headline.startswith("## ❌ Worse than allowed: `accuracy` 0.75 → 0.5 (-0.25)")
-    assert headline.endswith("; allowed is a loss of 0.1")
-
+    assert headline == (
+        "## ❌ Worse than allowed: `accuracy` 0.75 → 0.5 (-0.25); allowed is a loss of 0.1"
+    )
     set_rules(project, primary_metric="cost", direction="minimize", max_regression=None)
-    assert judged(project, {"cost": 3}, {"cost": 2}) == ("## 🟢 Better: `cost` 3 → 2 (-1)", 0)
-    assert judged(project, {"cost": 2}, {"cost": 9}) == ("## 🔴 Worse: `cost` 2 → 9 (+7)", 0)
-    # The other metrics are judged by their names, the primary one by its rule.
-    assert ["metrics.json", "cost", "2", "9", "+7 ▲ 🔴"] in tables(project.report)["Metrics"]
+    changed = f"## 🔵 Changed: `cost` 2 → 9 (+7){unknown}"
+    assert judged(project, {"cost": 2}, {"cost": 9}) == (changed, 0)
 
 
 @pytest.mark.slow
-def test_within_noise(project: Project) -> None:
-    """Noise is √(std² + std²) of the cross-validation: one side of it is noise, the other is not."""
+def test_the_folds_tell_where_nothing_else_does(project: Project) -> None:
+    """The same folds on both sides, of the primary metric."""
     set_rules(project)
-    noise = math.sqrt(0.03**2 + 0.04**2)
-    old = {"accuracy": 0.8, "cv": CV}
-    for factor, word in (0.99, "⚪ Within noise"), (1.01, "🟢 Better"):
-        new = {"accuracy": 0.8 + factor * noise, "cv": CV | {"mean": 0.81, "std": 0.04}}
-        headline, code = judged(project, old, new)
-        assert headline.startswith(f"## {word}: `accuracy` 0.8 → "), headline
-        assert code == 0
-        dots = [
-            row[4][-1] in "🟢🔴"
-            for row in tables(project.report)["Metrics"]
-            if row[1] == "accuracy"
-        ]
-        assert dots == [word == "🟢 Better"]
-    rows = next(iter(tables(project.report).values()))
-    assert ["cross-validation, 5 folds", "0.8 ± 0.03", "0.81 ± 0.04", "+0.01"] in [
-        [cell.replace("\u00a0", " ") for cell in row] for row in rows
-    ]
-    assert ["noise", "", "", f"± {noise:.2g}"] in rows
-
-    # A limit that the team has set holds even where the noise is larger than it.
-    set_rules(project, max_regression=0.01)
-    headline, code = judged(project, old, old | {"accuracy": 0.78})
-    assert headline.startswith("## ❌ Worse than allowed")
-    assert code == 6
-    # Folds of another metric say nothing about this one, nor does a baseline without folds.
-    set_rules(project)
-    other = {"cv": CV | {"metric": "f1"}}
-    assert "🟢 Better" in judged(project, old | other, old | other | {"accuracy": 0.81})[0]
-    assert "the folds measured `f1` (`METRIC` in `train.py`)" in project.report
-    assert "cross-validation" not in project.report  # a column of dashes
-    assert "🟢 Better" in judged(project, {"accuracy": 0.8}, old | {"accuracy": 0.81})[0]
+    folds = CV | {"rows": "abc", "scores": [0.8, 0.81, 0.79, 0.8, 0.8]}
+    better = folds | {"scores": [0.85, 0.86, 0.84, 0.85, 0.85]}
+    old, new = {"accuracy": 0.8, "cv": folds}, {"accuracy": 0.84, "cv": better}
+    assert judged(project, old, new)[0].startswith("## 🟢 Better: `accuracy` 0.8 → 0.84")
+    assert "Judged on the folds of the cross-validation, which both share." in project.report
+    other = new | {"cv": better | {"rows": "def"}}
+    assert judged(project, old, other)[0].startswith("## 🔵 Changed")
 
 
 @pytest.mark.slow
@@ -128,8 +184,8 @@ def test_scores_on_another_target_are_not_compared(project: Project) -> None:
     text = project.report
     assert text.startswith("## 🆕 `accuracy` 0.7 (first results)")
     assert "`HEAD~1` predicts `digit`, this checkout `churned`" in text
-    assert ["metrics.json", "accuracy", "\N{EN DASH}", "0.7", "new"] in tables(text)["Metrics"]
-    assert ["params.yaml", "prepare.target", "digit", "churned"] in tables(text)["Parameters"]
+    assert numbers(text)["accuracy"] == ["0.7", "new", "\N{EN DASH}"]
+    assert ["prepare.target", "digit", "churned"] in tables(text)["Parameters"]
 
 
 @pytest.mark.slow
@@ -154,13 +210,21 @@ def test_without_a_number_there_is_no_verdict(project: Project) -> None:
     )
     # Without the block the first number is judged, by its name.
     project.write("params.yaml", histories.FILES["params.yaml"])
-    assert judged(project, {"rmse": 2}, {"rmse": 1})[0] == "## 🟢 Better: `rmse` 2 → 1 (-1)"
-    assert judged(project, {"cats": 2}, {"cats": 1})[0] == "## 🔵 Changed: `cats` 2 → 1 (-1)"
+    assert judged(project, {"rmse": 2}, {"rmse": 1})[0] == (
+        "## 🔵 Changed: `rmse` 2 → 1 (-1); the noise is unknown"
+    )
+    headline = judged(project, {"cats": 2}, {"cats": 1})[0]
+    assert headline == "## 🔵 Changed: `cats` 2 → 1 (-1); the noise is unknown"
     # First push: no baseline at all.
     project.git("branch", "--move", "trunk")
     assert report(project).startswith("## 🆕 `cats` 1 (first results)")
     row = next(row for row in tables(project.report)["Leaderboard"] if "this run" in row[1])
     assert row[3] == ""  # no parameter changed: there is nothing that it changed from
+
+
+def reason(text: str) -> str:
+    """Return what the report says was changed by hand."""
+    return text.partition("\n\nAfter ")[2].partition(" changed.")[0]
 
 
 @pytest.mark.slow
@@ -169,17 +233,13 @@ def test_the_cause_is_what_was_changed_by_hand(project: Project) -> None:
     project.set_rate(0.75)
     project.dvc("repro")
     project.commit("Change a parameter")
-    assert (
-        ", after `train.rate` changed" in report(project, "--baseline", "HEAD~1").partition("\n")[0]
-    )
+    assert reason(report(project, "--baseline", "HEAD~1")) == "`train.rate`"
 
     evaluate = (project.root / "evaluate.py").read_text()
     project.write("evaluate.py", evaluate.replace("/ 0.9", "/ 0.8"))
     project.dvc("repro")
     project.commit("Change code")
-    headline = report(project, "--baseline", "HEAD~1").partition("\n")[0]
-    assert headline.startswith("## 🟢 Better")
-    assert headline.endswith(", after `evaluate.py` changed")
+    assert reason(report(project, "--baseline", "HEAD~1")) == "`evaluate.py`"
 
     # Own data: the stage `sample` goes, `dvc add` takes its place; then one file changes.
     top, _, rest = histories.PIPELINE.partition("  sample:")
@@ -194,7 +254,7 @@ def test_the_cause_is_what_was_changed_by_hand(project: Project) -> None:
     project.dvc("repro")
     project.commit("Change data")
     text = report(project, "--baseline", "HEAD~1")
-    assert text.partition("\n")[0].endswith(", after `data/source` changed")
+    assert reason(text) == "`data/source`"
 
     # In a checkout without a branch, and in a clone that has no data.
     clone = histories.clone(project, project.root.parent / "clone")
@@ -206,8 +266,8 @@ def test_the_cause_is_what_was_changed_by_hand(project: Project) -> None:
     project.write("train.py", (project.root / "train.py").read_text() + "\n")
     project.dvc("repro")
     project.commit("Change many things")
-    headline = report(project, "--baseline", "HEAD~1").partition("\n")[0]
-    assert headline.endswith(", after `train.rate`, `dvc.yaml:evaluate` and `train.py` changed")
+    text = report(project, "--baseline", "HEAD~1")
+    assert reason(text) == "`train.rate`, `dvc.yaml:evaluate` and `train.py`"
 
 
 @pytest.mark.slow
@@ -269,7 +329,7 @@ def test_another_metric_does_not_hide_a_loss(project: Project) -> None:
     project.commit("Before")
     set_rules(project, primary_metric="f1")
     headline, code = judged(project, {"accuracy": 0.8, "f1": 0.5}, {"accuracy": 0.5, "f1": 0.9})
-    assert (headline.startswith("## 🟢 Better: `f1`"), code) == (True, 0)
+    assert (headline.startswith("## 🔵 Changed: `f1`"), code) == (True, 0)
     done = project.script("report", "--baseline", "HEAD~2")
     assert done.returncode == 6
     headline = project.report.partition("\n")[0]

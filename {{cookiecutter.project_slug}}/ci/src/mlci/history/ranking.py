@@ -9,9 +9,10 @@ from mlci.history.comparison import Comparison, compare_values
 from mlci.history.experiments import Experiment, collect, fold
 from mlci.history.revision import CHECKOUT, Reader
 from mlci.history.rules import Rules, lookup, noise, primary, read_rules
-from mlci.history.values import Values, is_nan, is_number, same_target
+from mlci.history.values import ABSENT, Values, is_nan, is_number, same_target
 
 HERE = "this run"  # the row of what is checked out, in a report
+TEST_ROWS = "data.test_hash"  # the metric that is the same for the same test rows
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,18 @@ class Board:
     baseline_params: Values
     params: Values  # of the checkout
     pinned: tuple[str, ...] = ()  # names whose rows are always shown
+    test_rows: Any = ABSENT  # of the checkout: what identifies them
 
     @cached_property
     def comparable(self) -> list[Experiment]:
-        """The experiments that predict what the checkout predicts."""
-        return [one for one in self.experiments if same_target(one.params, self.params)]
+        """The experiments that predict what the checkout predicts, of the same test rows."""
+        return [one for one in self.experiments if competes(one, self.params, self.test_rows)]
+
+    @cached_property
+    def on_other_rows(self) -> list[Experiment]:
+        """The experiments with a score on other test rows than the checkout's."""
+        scored = [one for one in self.experiments if score(one, self.rules) is not None]
+        return [one for one in scored if not same_rows(one, self.test_rows)]
 
     @cached_property
     def best(self) -> list[Experiment]:
@@ -42,6 +50,8 @@ class Board:
         best = self.best
         if one in best:
             return "⭐"
+        if one in self.on_other_rows:
+            return "≠"
         if not same_target(one.params, self.params):
             return ""
         mine = score(one, self.rules)
@@ -60,21 +70,35 @@ class Board:
         }
 
 
+def same_rows(one: Experiment, test_rows: Any) -> bool:
+    """Tell whether it was tested on these rows, as far as both say on which."""
+    own = lookup(one.metrics, TEST_ROWS)
+    return ABSENT in (own, test_rows) or own == test_rows
+
+
+def competes(one: Experiment, params: Values, test_rows: Any) -> bool:
+    """Tell whether its score compares with that of a checkout with these parameters and rows."""
+    return same_target(one.params, params) and same_rows(one, test_rows)
+
+
 def score(one: Experiment, rules: Rules) -> float | None:
     """Return the value of the primary metric, None where it is no number."""
     value = lookup(one.metrics, rules.metric)
     return value if is_number(value) and not is_nan(value) else None
 
 
-def rank(experiments: list[Experiment], rules: Rules, params: Values) -> list[Experiment]:
+def rank(
+    experiments: list[Experiment], rules: Rules, params: Values, test_rows: Any
+) -> list[Experiment]:
     """Sort by the primary metric, the best first; the older first in a tie.
 
-    What has no score comes last, and before it what predicts another column than these parameters.
+    What has no score comes last, and before it what predicts another column than these parameters
+    or was tested on other rows.
     """
 
     def place(one: Experiment) -> tuple[bool, bool, float, float]:
         value = score(one, rules)
-        other = not same_target(one.params, params)
+        other = not competes(one, params, test_rows)
         return value is None, other, -(value or 0) * (rules.direction or 1), one.time
 
     return sorted(experiments, key=place)
@@ -90,20 +114,23 @@ def make(baseline: str) -> Board:
         against = find_baseline(baseline)
         rules = read_rules()
         experiments = fold(collect(reader))
-        here = reader.read(CHECKOUT, "").params
+        checkout = reader.read(CHECKOUT, "")
+        here, test_rows = checkout.params, lookup(checkout.metrics, TEST_ROWS)
         params = reader.read(against.name, against.sha).params if against.sha else here
     if not rules.metric:
         some = next((one.metrics for one in experiments if one.metrics), {})
         rules = primary(some, rules)
     name = against.name or CHECKOUT
-    return Board(rank(experiments, rules, here), rules, name, params, here)
+    ranked = rank(experiments, rules, here, test_rows)
+    return Board(ranked, rules, name, params, here, test_rows=test_rows)
 
 
 def with_checkout(reader: Reader, comparison: Comparison, rules: Rules) -> Board:
     """Return the board of a report: this checkout, with results not committed yet, is on it."""
     head, baseline = comparison.head, comparison.baseline
     here = Experiment((HERE,), "checkout", "", "", "", "now", head)
-    experiments = rank(fold([*collect(reader), here]), rules, head.params)
+    test_rows = lookup(head.metrics, TEST_ROWS)
+    experiments = rank(fold([*collect(reader), here]), rules, head.params, test_rows)
     name, params = (baseline.name, baseline.params) if baseline else (CHECKOUT, head.params)
     pinned = (HERE, *comparison.tags)
-    return Board(experiments, rules, name, params, head.params, pinned)
+    return Board(experiments, rules, name, params, head.params, pinned, test_rows)

@@ -36,7 +36,7 @@ class Rules:
     metric: str = ""
     direction: int = 0
     max_regression: float | None = None  # in the metric's own unit
-    strict: bool = False  # what cannot be told from chance fails the run too
+    strict: bool = False  # what cannot be judged fails the run too
 
 
 def read_rules(path: Path = Path("params.yaml")) -> Rules:
@@ -103,7 +103,7 @@ def primary(metrics: dict[str, dict[str, Any]], rules: Rules) -> Rules:
         return rules
     numbers = (name for values in metrics.values() for name in values if is_number(values[name]))
     metric = next(numbers, "")
-    return Rules(metric, direction(metric), None)
+    return Rules(metric, direction(metric))
 
 
 def spread(metrics: dict[str, dict[str, Any]], metric: str) -> float | None:

@@ -15,8 +15,7 @@ from mlci.history.ranking import HERE, Board
 from mlci.history.rules import lookup, spread
 from mlci.history.values import is_number, target
 from mlci.markup import code, table
-from mlci.writing import page
-from mlci.writing.headline import write_folds
+from mlci.writing.measures import validated
 from mlci.writing.remarks import hint_at_shallow
 from mlci.writing.wording import EXACT, Style, write_value
 
@@ -53,7 +52,7 @@ def cells(
         if rank > style.rows and not set(board.pinned) & set(one.names):
             continue
         values = [plain(write_value(lookup(one.metrics, name), style), quote) for name in metrics]
-        validation = [write_folds(one.metrics, board.rules.metric, style)] if has_cv else []
+        validation = [validated(one.metrics, board.rules.metric, style) or "–"] if has_cv else []
         changed = [
             quote(f"{name}={plain(write_value(value, exact), str)}")
             for name, value in board.changed(one).items()
@@ -89,6 +88,10 @@ def legend(board: Board) -> str:
         sentences.append(f"⭐ is the best{within}.")
     sentences.append(f"Parameters are those that differ from {code(board.baseline)}.")
     others = len(board.experiments) - len(board.comparable)
+    elsewhere = len(board.on_other_rows)
+    if elsewhere:
+        sentences.append(f"≠ {elsewhere:,} not ranked: tested on other rows than this checkout.")
+    others -= elsewhere
     if others:
         predicted = code(str(target(board.params)))
         sentences.append(f"{others:,} not ranked: another column than {predicted} is predicted.")
@@ -176,9 +179,16 @@ def to_csv(board: Board) -> str:
     return out.getvalue().rstrip("\n")
 
 
+def to_page(board: Board, style: Style) -> str:
+    """Write every experiment as one page."""
+    from mlci.writing import page  # takes as long as the rest of a board
+
+    return page.render("Leaderboard", [markdown(board, style)])
+
+
 FORMATS: dict[str, Callable[[Board, Style], str]] = {
     "md": markdown,
-    "html": lambda board, style: page.render("Leaderboard", [markdown(board, style)]),
+    "html": to_page,
     "json": lambda board, _: json.dumps(records(board), indent=2, default=str),
     "csv": lambda board, _: to_csv(board),
 }

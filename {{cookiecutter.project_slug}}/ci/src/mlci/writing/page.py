@@ -24,18 +24,25 @@ from mlci.writing.plots import Picture
 PAGE = Path(__file__).with_name("page.html")
 # Of the HTML in a report only folding is let through; everything else is shown as text.
 FOLD = re.compile(r"<p>&lt;details&gt;\s*&lt;summary&gt;(.*?)&lt;/summary&gt;</p>", re.DOTALL)
+# Fonts draw these in different sizes, as a hollow ring, or not at all: the page draws them itself.
+DOTS = {"🟢": "good", "🔴": "bad", "⚪": "even", "🔵": "other"}
 DRAW = """
 const dark = matchMedia("(prefers-color-scheme: dark)");
+const narrow = matchMedia("(max-width: 40rem)");
 const specs = JSON.parse(document.getElementById("specs").textContent);
 const actions = {export: true, source: false, compiled: false, editor: false};
 function draw() {
   const theme = dark.matches ? "dark" : undefined;
   const config = {background: "transparent"};
   const options = {mode: "vega-lite", renderer: "svg", theme, actions, config};
-  for (const [id, spec] of Object.entries(specs)) vegaEmbed("#" + id, spec, options);
+  for (const [id, spec] of Object.entries(specs)) {
+    const facet = spec.facet && narrow.matches ? {row: spec.facet.column} : spec.facet;
+    vegaEmbed("#" + id, facet ? {...spec, facet} : spec, options);
+  }
 }
 draw();
 dark.addEventListener("change", draw);
+narrow.addEventListener("change", draw);
 """
 
 
@@ -44,6 +51,10 @@ def markdown_to_html(markdown: str) -> str:
     rendered = str(MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown))
     folds = FOLD.sub(r"<details><summary>\1</summary>", rendered)
     folds = folds.replace("<p>&lt;/details&gt;</p>", "</details>")
+    for sign, kind in DOTS.items():
+        folds = folds.replace(
+            sign, f'<span class="dot {kind}" role="img" aria-label="{sign}"></span>'
+        )
     return folds.replace("<table>", '<div class="wide"><table>').replace(
         "</table>", "</table></div>"
     )

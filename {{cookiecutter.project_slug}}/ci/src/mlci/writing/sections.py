@@ -17,16 +17,16 @@ from mlci.history.metadata import Output
 from mlci.history.outcome import Outcome
 from mlci.history.ranking import Board, with_checkout
 from mlci.history.revision import Reader, Revision
-from mlci.history.rules import Rules, lookup, noise, primary
+from mlci.history.rules import Rules, lookup, primary
 from mlci.history.terms import Terms
-from mlci.history.values import Value, direction, is_number
-from mlci.markup import block, code, fold_away, table
+from mlci.history.values import is_number
+from mlci.markup import block, code, fold_away, table, text
 from mlci.settings import VARIABLES, Settings
-from mlci.writing import board, headline, page, plots
+from mlci.writing import board, headline, measures, page, plots
 from mlci.writing.headline import Verdict
 from mlci.writing.plots import Picture
 from mlci.writing.remarks import remark
-from mlci.writing.wording import BRIEF, EXACT, Style, change, size, write_value
+from mlci.writing.wording import BRIEF, EXACT, Style, size, write_value
 
 T = TypeVar("T")
 REPORT = Path("report.md")
@@ -37,7 +37,6 @@ ROW_LIMITS = (400, 200, 100, 50, 20, 5)  # tried in turn until the report is sho
 BOARD_ROWS = 10  # of the leaderboard
 MOST_PLOTS = 6  # in the comment; the page has all
 VISIBLE_ROWS = 25  # the rest of a longer table is folded
-FOLDED_FROM = 10  # metrics, so that the changed ones among them are seen at once
 
 
 @dataclass(frozen=True)
@@ -47,6 +46,7 @@ class Report:
     comparison: Comparison
     rules: Rules
     verdict: Verdict
+    evidence: Evidence
     board: Board
     pictures: list[Picture]
 
@@ -75,7 +75,7 @@ def name_of(revision: Revision) -> str:
     return sha if same else f"{sha} ({code(revision.name)})"
 
 
-def heading(comparison: Comparison, judged: Verdict, run: Outcome) -> str:
+def heading(comparison: Comparison, judged: Verdict, evidence: Evidence, run: Outcome) -> str:
     """Say the verdict, what is compared with what, and what to know before the numbers."""
     said = name_of(comparison.head)
     if comparison.results:
@@ -85,10 +85,11 @@ def heading(comparison: Comparison, judged: Verdict, run: Outcome) -> str:
     headline = judged.headline
     if run.failed_stage:
         headline = f"❌ Stage {code(run.failed_stage)} failed"
-    lines = [f"## {headline}\n\n{said.removesuffix(',')}"]
+    lines = [f"## {headline}", judged.details, said.removesuffix(",")]
     notes = [remark(notice) for notice in comparison.notices] + run.notes
+    notes += [text(problem) for problem in evidence.problems]
     lines += [f"> ⚠️ {note}" for note in notes]
-    return "\n\n".join(lines)
+    return "\n\n".join(filter(None, lines))
 
 
 def failure(run: Outcome) -> str:
@@ -97,47 +98,6 @@ def failure(run: Outcome) -> str:
         return ""
     kept = "Values below that this stage leads to are from before this run."
     return f"{block(run.log)}\n\n{kept}" if run.log else kept
-
-
-def metrics(comparison: Comparison, rules: Rules, style: Style) -> str:
-    """Compare the metrics, unchanged ones folded where there are many, and left out first."""
-    values = comparison.metrics
-    if not values:
-        return "### Metrics\n\nThere are none: no stage of `dvc.yaml` has written `metrics:` yet."
-    if not comparison.baseline:
-        values, left_out = cut(values, style.rows, "metrics", "uv run dvc metrics show")
-        rows = [[code(v.path), code(v.name), write_value(v.new, style)] for v in values]
-        body = listed(["Path", "Metric", "Value"], rows, (2,), "metrics")
-        return f"### Metrics\n\n{body}{left_out}"
-    if len(values) > style.rows:
-        values = sorted(values, key=lambda value: not value.changed)
-    command = f"uv run dvc metrics diff --all {comparison.baseline.sha[:7]}"
-    values, left_out = cut(values, style.rows, "metrics", command)
-    chance = noise(comparison.baseline.metrics, comparison.head.metrics, rules.metric)
-    fold = len(values) > FOLDED_FROM and not all(value.changed for value in values)
-    headers, right = ["Path", "Metric", "Old", "New", "Change"], (2, 3, 4)
-    rows = [
-        metric_row(value, rules, style, chance) for value in values if value.changed or not fold
-    ]
-    parts = [listed(headers, rows, right, "metrics") if rows else "No metric changed."]
-    if any("🟢" in row[4] or "🔴" in row[4] for row in rows):
-        parts.append("🟢 better · 🔴 worse")
-    if fold:
-        rows = [
-            metric_row(value, rules, style, chance)[:3] for value in values if not value.changed
-        ]
-        unchanged = table(["Path", "Metric", "Value"], rows, (2,))
-        parts.append(fold_away(f"{len(rows):,} unchanged metrics", unchanged))
-    return "### Metrics\n\n" + "\n\n".join(parts) + left_out
-
-
-def metric_row(value: Value, rules: Rules, style: Style, chance: float | None) -> list[str]:
-    """Write a metric on both sides; of a difference within noise not that it is good or bad."""
-    sides = [write_value(value.old, style), write_value(value.new, style)]
-    better = rules.direction if value.name == rules.metric else direction(value.name)
-    if value.name == rules.metric and chance is not None and abs(value.delta or 0) <= chance:
-        better = 0
-    return [code(value.path), code(value.name), *sides, change(value, style, better)]
 
 
 def params(comparison: Comparison, style: Style) -> str:
@@ -149,11 +109,12 @@ def params(comparison: Comparison, style: Style) -> str:
     command = f"uv run dvc params diff {comparison.baseline.sha[:7]}"
     values, left_out = cut(comparison.params, style.rows, "parameters", command)
     exact = Style(EXACT, style.rows)
-    rows = [
-        [code(v.path), code(v.name), write_value(v.old, exact), write_value(v.new, exact)]
-        for v in values
-    ]
-    body = listed(["Path", "Parameter", "Old", "New"], rows, (2, 3), "parameters")
+    files = {value.path for value in comparison.params}
+    rows = []
+    for value in values:
+        name = value.name if len(files) == 1 else f"{value.path}: {value.name}"
+        rows.append([code(name), write_value(value.old, exact), write_value(value.new, exact)])
+    body = listed(["Parameter", "Old", "New"], rows, (1, 2), "parameters")
     return f"### Parameters\n\n{body}{left_out}"
 
 
@@ -270,8 +231,8 @@ def drawn(found: list[Picture], most: int) -> str:
     return "### Plots\n\n" + "\n\n".join(parts)
 
 
-def weigh_rows(comparison: Comparison) -> Evidence:
-    """Compare the predictions of both sides row by row, where both have left them."""
+def gather(comparison: Comparison) -> Evidence:
+    """Return what both sides left of chance, where both were measured with what they are."""
     old, new = comparison.baseline, comparison.head
     if not old or not old.is_current or not new.is_current:
         return Evidence()
@@ -293,9 +254,10 @@ def read(chosen: Settings, terms: Terms) -> Report:
     found = plots.read_plots(comparison)
     style = glance(chosen, max(ROW_LIMITS))
     latest = plots.over_time(board.comparable, rules, style)
-    judged = headline.judge(comparison, weigh_rows(comparison), rules, style)
+    evidence = gather(comparison)
+    judged = headline.judge(comparison, evidence, rules, style)
     found = page.write_images(found + ([latest] if latest else []), PICTURES)
-    return Report(comparison, rules, judged, board, found)
+    return Report(comparison, rules, judged, evidence, board, found)
 
 
 def glance(chosen: Settings, rows: int) -> Style:
@@ -308,12 +270,12 @@ def glance(chosen: Settings, rows: int) -> Style:
 def sections(report: Report, chosen: Settings, run: Outcome, rows: int) -> list[str]:
     """Write the sections before and after the plots, their tables at most so many rows long."""
     comparison, style = report.comparison, Style(chosen.metrics_format, rows)
+    brief = glance(chosen, rows)
     ranking = board.markdown(report.board, glance(chosen, min(rows, BOARD_ROWS)))
     before = [
-        heading(comparison, report.verdict, run),
+        heading(comparison, report.verdict, report.evidence, run),
         failure(run),
-        report.verdict.details,
-        metrics(comparison, report.rules, style),
+        measures.table_of(comparison, report.evidence, report.rules, brief, rows),
         params(comparison, style),
     ]
     after = [
@@ -329,10 +291,10 @@ def render(report: Report, chosen: Settings, run: Outcome) -> str:
     for rows in ROW_LIMITS:
         before, after = sections(report, chosen, run, rows)
         plots = drawn(report.pictures, min(MOST_PLOTS, rows // 10))
-        text = "\n\n".join(filter(None, [before, plots, after])) + "\n"
-        if len(text) <= LONGEST:
+        written = "\n\n".join(filter(None, [before, plots, after])) + "\n"
+        if len(written) <= LONGEST:
             break
-    return text
+    return written
 
 
 def write(chosen: Settings, terms: Terms, run: Outcome) -> Verdict:

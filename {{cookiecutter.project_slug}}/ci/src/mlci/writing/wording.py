@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlci import numerals
-from mlci.history.values import ABSENT, Value, is_better, is_nan, is_number
+from mlci.history.statistics import Interval
+from mlci.history.values import ABSENT, is_number
 from mlci.markup import code
 
 BRIEF = "0[.][0000]"  # where a reader compares at a glance
@@ -46,23 +47,9 @@ def write_difference(delta: float, style: Style) -> str:
     return f"{'+' if delta >= 0 else '-'}{write_value(abs(delta), style).removeprefix('+')}"
 
 
-def change(value: Value, style: Style, better: int) -> str:
-    """Write what happened to a metric: by how much, which way, and whether that is good.
-
-    `better` is 1 where a higher value is better, -1 where a lower one is, 0 where nobody knows.
-    """
-    if value.old is ABSENT or value.new is ABSENT:
-        return "new" if value.old is ABSENT else "removed"
-    if not value.changed:
-        return ""
-    delta = value.delta
-    if not delta or is_nan(delta):
-        return "changed"
-    arrow = "▲" if delta > 0 else "▼"
-    dot = ""
-    if better:
-        dot = " 🟢" if is_better(delta, better) else " 🔴"
-    return f"{write_difference(delta, style)} {arrow}{dot}"
+def bounds(interval: Interval, style: Style) -> str:
+    """Write the bounds of an interval, with their signs, as what no line break parts."""
+    return f"{write_difference(interval.low, style)}\u00a0…\u00a0{write_difference(interval.high, style)}"
 
 
 def size(count: int | None) -> str:
