@@ -39,7 +39,7 @@ bench: .venv
 
 # Six months of eight pull requests each, merged in every way; `make test` has two of them.
 histories: .venv
-	.venv/bin/python benchmarks/histories.py
+	.venv/bin/python benchmarks/pull_requests.py
 
 .venv: pyproject.toml uv.lock
 	$(PYTHON) -m venv .venv

@@ -18,12 +18,15 @@ CHOICES: dict[str, list[str]] = {
 REMOTES = {name: QUESTIONS["_remotes"][name] for name in CHOICES["remote"]}
 # What a test takes for granted where it says nothing, whatever an organisation puts first.
 GIVEN = {"task": "classification", "ci": "github", "remote": "local", "license": "MIT"}
-OIDC = {"remote": "s3", "credentials": "oidc"}  # answers that go together
+KEYLESS = {name: spec["oidc"] for name, spec in REMOTES.items() if spec["oidc"]}
+# Answers that go together, where this organisation has them.
+CAN_BE_KEYLESS = bool(KEYLESS) and "oidc" in CHOICES["credentials"]
+OIDC = {"remote": next(iter(KEYLESS), ""), "credentials": "oidc"} if CAN_BE_KEYLESS else {}
 
 
 def settle(answers: dict[str, str]) -> dict[str, str]:
     """Complete a test's answers; skip it where it is about one that this organisation took out."""
-    given = {name: value for name, value in GIVEN.items() if value in CHOICES[name]}
+    given = {name: v if v in CHOICES[name] else CHOICES[name][0] for name, v in GIVEN.items()}
     for name, value in answers.items():
         explained = QUESTIONS["__prompts__"].get(name)
         if name in CHOICES and value not in CHOICES[name] and value in explained:
@@ -34,9 +37,8 @@ def settle(answers: dict[str, str]) -> dict[str, str]:
 def possible(answers: dict[str, str]) -> bool:
     """Tell whether the answers given so far go together (tests/test_refusals.py has the others)."""
     oidc = answers.get("credentials") == "oidc"
-    keyless = [name for name, spec in REMOTES.items() if spec["oidc"]]
     return not oidc or (
-        answers.get("ci") != "bitbucket" and answers.get("remote", keyless[0]) in keyless
+        answers.get("ci") != "bitbucket" and answers.get("remote", OIDC.get("remote")) in KEYLESS
     )
 
 
@@ -45,30 +47,29 @@ def each_value() -> list[dict[str, str]]:
     count = max(map(len, CHOICES.values()))
     cases = [{name: v[i % len(v)] for name, v in CHOICES.items()} for i in range(count)]
     oidc = {name: v[0] for name, v in CHOICES.items()} | OIDC
-    return [
-        *(case if possible(case) else case | {"credentials": "secrets"} for case in cases),
-        oidc,
-    ]
+    cases = [case if possible(case) else case | {"credentials": "secrets"} for case in cases]
+    return [*cases, *([oidc] if possible(oidc) else [])]
 
 
 def each_pair() -> list[dict[str, str]]:
     """Return combinations in which every two values that go together meet at least once."""
+    single = {name: values[0] for name, values in CHOICES.items() if len(values) == 1}
     several = {name: values for name, values in CHOICES.items() if len(values) > 1}
 
     def meets(row: list[str]) -> bool:
-        return possible(dict(zip(several, row, strict=False)))
+        return possible(single | dict(zip(several, row, strict=False)))
 
     rows = AllPairs(several.values(), filter_func=meets)
     cases = [dict(zip(several, row, strict=True)) for row in rows]
-    default = {name: values[0] for name, values in several.items()}
+    default = single | {name: values[0] for name, values in several.items()}
     for names in combinations(
         several, 2
     ):  # what AllPairs gave up on, since some do not go together
         for pair in product(*(several[name] for name in names)):
             met = dict(zip(names, pair, strict=True))
-            if possible(met) and not any(met.items() <= case.items() for case in cases):
+            if possible(single | met) and not any(met.items() <= case.items() for case in cases):
                 cases.append(next(c for c in (default | met, default | OIDC | met) if possible(c)))
-    return cases
+    return [single | case for case in cases]
 
 
 def pairs_of(answers: dict[str, str]) -> set[tuple[tuple[str, str], ...]]:

@@ -9,10 +9,9 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,6 +19,7 @@ from pathlib import Path
 import histories
 from conftest import run
 from histories import Project
+from mlci.history.baseline import NO_COMMIT
 from publishing import SCRIPT
 
 MERGES = ("merge", "squash", "rebase")
@@ -99,10 +99,10 @@ class Month:
             self.accuracies[content] = fresh.metrics["accuracy"]
         return self.accuracies[content]
 
-    def run_in_ci(self, branch: str, sha: str, event: dict[str, object], base: str) -> None:
+    def run_in_ci(self, branch: str, sha: str, event: Mapping[str, object], base: str) -> None:
         """Run a commit as CI does, publish what it made, and check its verdict."""
         clone = self.check_out("ci", sha)
-        clone.write("../event.json", event | {"repository": {"default_branch": "main"}})
+        clone.write("../event.json", {**event, "repository": {"default_branch": "main"}})
         variables = {"CI": "true", "GITHUB_EVENT_PATH": str(self.folder / "event.json")}
         if branch != "main":
             variables |= {"GITHUB_BASE_REF": "main", "GITHUB_HEAD_REF": branch}
@@ -131,12 +131,9 @@ class Month:
         environment = os.environ | clone.env | said
         run(sys.executable, SCRIPT, artifact, cwd=clone.root, env=environment)
 
-    def push_to_main(self) -> None:
-        """Run what a push or a merge has made of main."""
-        before = self.judged and self.before
-        sha = self.head("main")
-        event = {"before": before or "0" * 40}
-        self.run_in_ci("main", sha, event, str(before or ""))
+    def run_main(self, before: str = "") -> None:
+        """Run main, which a push or a merge has moved from the commit before."""
+        self.run_in_ci("main", self.head("main"), {"before": before or NO_COMMIT}, before)
 
     def propose(self, branch: str, change: Callable[[Project], None]) -> None:
         """Open a pull request from today's main, and run it."""
@@ -167,8 +164,7 @@ class Month:
 
     def merge(self, branch: str) -> None:
         """Merge a pull request as the provider does, and run main."""
-        self.before = self.head("main")
-        here = self.user
+        before, here = self.head("main"), self.user
         here.git("fetch", "--quiet", "origin")
         here.git("switch", "--quiet", "--force-create", "main", "origin/main")
         if self.merge_way == "merge":
@@ -182,11 +178,11 @@ class Month:
             here.git("switch", "--quiet", "--force-create", "main")
         here.git("push", "--quiet", "origin", "HEAD:refs/heads/main")
         here.git("push", "--quiet", "origin", f":refs/heads/{branch}")
-        self.push_to_main()
+        self.run_main(before)
 
     def pass_by(self) -> None:
         """Let the month pass."""
-        self.push_to_main()
+        self.run_main()
         for number, change in enumerate(CHANGES, start=1):
             self.propose(f"change-{number}", change)
             if number == STALE:

@@ -61,16 +61,23 @@ def test_every_combination_is_whole(render, answers: dict[str, str]) -> None:
 
 def test_the_cases_hold_every_value_and_every_pair() -> None:
     """An answer or a value that is added to cookiecutter.json is baked from that day on."""
-    values = {(name, value) for name in CHOICES for value in CHOICES[name]}
-    assert {item for answers in each_value() for item in answers.items()} == values
     several = [name for name in CHOICES if len(CHOICES[name]) > 1]
+    single = {name: values[0] for name, values in CHOICES.items() if name not in several}
+    values = {
+        (name, value)
+        for name in CHOICES
+        for value in CHOICES[name]
+        if possible(single | {name: value})
+    }
+    assert {item for answers in each_value() for item in answers.items()} == values
     pairs = {  # those that go together
         tuple(sorted(zip(names, pair, strict=True)))
         for names in combinations(several, 2)
         for pair in product(*(CHOICES[name] for name in names))
-        if possible(dict(zip(names, pair, strict=True)))
+        if possible(single | dict(zip(names, pair, strict=True)))
     }
-    assert set.union(*map(pairs_of, each_pair())) == pairs
+    cases = [{name: case[name] for name in several} for case in each_pair()]
+    assert set.union(*map(pairs_of, cases)) == pairs
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)

@@ -35,7 +35,7 @@ def doctor_ci(project: BakedProject, **env: str) -> subprocess.CompletedProcess[
 
 @pytest.mark.parametrize("remote", DEMANDING)
 def test_ci_names_each_secret_that_is_missing_or_empty(render, remote: str) -> None:
-    project = render(remote=remote)
+    project = render(remote=remote, credentials="secrets")
     required = [s["name"] for s in REMOTES[remote]["secrets"] if s["required"]]
     for env in ({}, dict.fromkeys(required, "")):
         done = doctor_ci(project, **env)
@@ -72,7 +72,8 @@ def test_secrets_md_holds_what_this_remote_needs_and_no_more(render) -> None:
     everything = {s["name"] for spec in REMOTES.values() for s in spec["secrets"]}
     for ci in CHOICES["ci"]:
         for remote in CHOICES["remote"]:
-            text = render(remote=remote, ci=ci).read("SECRETS.md")
+            answers = {"remote": remote, "ci": ci, "credentials": "secrets"}
+            text = render(**answers).read("SECRETS.md")
             own = {secret["name"] for secret in REMOTES[remote]["secrets"]}
             assert own <= set(re.findall(r"- \[ \] `(\w+)`", text))
             assert not (everything - own) & set(re.findall(r"\w+", text))
@@ -118,20 +119,22 @@ def test_an_invented_remote_is_one_entry_one_value_and_one_text(tmp_path: Path) 
         shutil.copytree(TEMPLATE / folder, template / folder)
     (template / "templates" / "remotes" / "floppy.md").write_text("## What to know\n\n- 1.44 MB.\n")
     questions = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))
+    like = next(spec for spec in questions["_remotes"].values() if spec["secrets"])
     questions["_remotes"]["floppy"] = {
-        **REMOTES["ssh"],
+        **like,
         "title": "a box of floppy disks",
         "schemes": ["floppy"],
         "url": "floppy://box/{slug}",
-        "secrets": [{**REMOTES["ssh"]["secrets"][0], "name": "FLOPPY_LABEL"}],
+        "secrets": [{**like["secrets"][0], "name": "FLOPPY_LABEL"}],
     }
     questions["remote"].append("floppy")
+    questions["credentials"] = ["secrets"]
     (template / "cookiecutter.json").write_text(json.dumps(questions))
     for ci in CHOICES["ci"]:
         path = cookiecutter(
             str(template),
             no_input=True,
-            extra_context={"remote": "floppy", "ci": ci},
+            extra_context={"remote": "floppy", "ci": ci, "credentials": "secrets"},
             output_dir=str(tmp_path / ci),
         )
         project = BakedProject(Path(path), tmp_path)
@@ -144,9 +147,9 @@ def test_an_invented_remote_is_one_entry_one_value_and_one_text(tmp_path: Path) 
 
 
 def test_no_remote_is_named_outside_the_table_but_for_its_packages() -> None:
-    words = [name for name in REMOTES if name not in ("local", "http", "ssh", "gs")]
+    words = [name for name in QUESTIONS["_remotes"] if name not in ("local", "http", "ssh", "gs")]
     pattern = re.compile(
-        rf"\b({'|'.join(words)})\b(?!://)|(cookiecutter\.remote|\bremote\b)['\"\])]* *(==|!=|in) "
+        rf"\b({'|'.join(words)})\b(?!://|\.example)|(cookiecutter\.remote|\bremote\b)['\"\])]* *(==|!=|in) "
     )
     extras = TEMPLATE / "{{cookiecutter.project_slug}}" / "ci" / "pyproject.toml"
     assert extras.is_file()

@@ -333,8 +333,10 @@ def test_a_replay_file_needs_the_thirteen_answers_only(tmp_path: Path) -> None:
     answers = {name: value for name, value in QUESTIONS.items() if name[0] != "_"}
     answers |= {name: values[-1] for name, values in CHOICES.items()}
     answers |= {"project_name": 'A "name"', "project_slug": "a-name", "author_name": "Zoë \\ Co"}
-    answers |= {"remote": "local", "remote_url": "../s", "remote_endpoint": "", "ci": "gitlab"}
-    answers["credentials"] = "secrets"
+    remote = CHOICES["remote"][-1]
+    spec = REMOTES[remote]
+    answers |= {"remote": remote, "remote_url": spec["url"].format(slug="a-name")}
+    answers |= {"remote_endpoint": spec["endpoint"], "credentials": CHOICES["credentials"][0]}
     file = tmp_path / "answers.json"
     file.write_text(json.dumps({"cookiecutter": answers}))
     bare = ["cookiecutter", "--accept-hooks", "no"]

@@ -6,7 +6,10 @@ import pytest
 from months import CHANGES, Month
 
 # `make histories` lets all six pass; these two differ in both ways.
-MONTHS = {"squash, results beside": ("squash", False), "rebase, results committed": ("rebase", True)}
+MONTHS = {
+    "squash, results beside": ("squash", False),
+    "rebase, results committed": ("rebase", True),
+}
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import boto3
 import pytest
 from act import GitHub
-from answers import REMOTES
+from answers import KEYLESS, QUESTIONS
 from conftest import run
 from mlci.storage import oidc
 from mlci.storage.transfer import Files
@@ -24,7 +24,7 @@ from tiny import bake_tiny
 
 AWSCLI = "awscli==1.46.3"  # its pins would not go together with those of DVC's plugin
 ROLE = "arn:aws:iam::123456789012:role/dvc"
-KEYLESS = {name: spec["oidc"] for name, spec in REMOTES.items() if spec["oidc"]}
+AWS = QUESTIONS["_remotes"]["s3"]["oidc"]
 
 
 class Issuers:
@@ -171,7 +171,7 @@ def test_the_token_stays_fresh(monkeypatch) -> None:
         monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_URL", f"{url}/token?api-version=2")
         files = Files()
         environment: dict[str, str] = {}
-        oidc.sign_in(KEYLESS["s3"], environment, files.write)
+        oidc.sign_in(AWS, environment, files.write)
         token = Path(environment["AWS_WEB_IDENTITY_TOKEN_FILE"])
         first = token.read_text()
         for _ in range(200):
@@ -188,7 +188,7 @@ def test_at_home_nothing_changes(tmp_path: Path, monkeypatch) -> None:
     for name in ("DVC_ID_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_URL"):
         monkeypatch.delenv(name, raising=False)
     environment: dict[str, str] = {}
-    assert oidc.sign_in(KEYLESS["s3"], environment, writer(tmp_path)) == []
+    assert oidc.sign_in(AWS, environment, writer(tmp_path)) == []
     assert environment == {}
     assert list(tmp_path.iterdir()) == []
 
@@ -196,7 +196,7 @@ def test_at_home_nothing_changes(tmp_path: Path, monkeypatch) -> None:
 def test_a_refused_token_is_one_sentence(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_URL", "http://127.0.0.1:9/token?a=b")
     with pytest.raises(ValueError, match="GitHub gave no identity token"):
-        oidc.sign_in(KEYLESS["s3"], {}, writer(tmp_path))
+        oidc.sign_in(AWS, {}, writer(tmp_path))
 
 
 SHIM = """\

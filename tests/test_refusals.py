@@ -8,7 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from answers import CHOICES, REMOTES, possible
+from answers import CHOICES, REMOTES, possible, settle
 from conftest import TEMPLATE, load_hook, run
 from cookiecutter.exceptions import FailedHookException
 from cookiecutter.main import cookiecutter
@@ -18,7 +18,10 @@ REFUSED = {
     "slug that ends with a dash": ({"project_slug": "model-"}, "end with a letter"),
     "slug with a space": ({"project_slug": "a b"}, "and hold only letters"),
     "slug with a dot": ({"project_slug": "a.b"}, "and hold only letters"),
-    "slug with an umlaut": ({"project_slug": "ä", "remote_url": "../a"}, "digits, - and _"),
+    "slug with an umlaut": (
+        {"remote": "local", "project_slug": "ä", "remote_url": "../a"},
+        "digits, - and _",
+    ),
     "name of a dependency": ({"project_slug": "numpy"}, "numpy-project"),
     "name of a dependency, other spelling": ({"project_slug": "Scikit_Learn"}, "package"),
     "empty local path": ({"remote": "local", "remote_url": " "}, "a folder's path"),
@@ -92,8 +95,9 @@ for remote, spec in REMOTES.items():
 def test_a_bad_answer_is_refused_in_one_sentence(
     tmp_path: Path, capfd, answers: dict[str, str], sentence: str
 ) -> None:
+    given = settle(answers)
     with pytest.raises(FailedHookException):
-        cookiecutter(str(TEMPLATE), no_input=True, extra_context=answers, output_dir=str(tmp_path))
+        cookiecutter(str(TEMPLATE), no_input=True, extra_context=given, output_dir=str(tmp_path))
     said = capfd.readouterr().err
     assert sentence in said
     assert next(name for name in answers if name not in ("remote", "ci")) in said

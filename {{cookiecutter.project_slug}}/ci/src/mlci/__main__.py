@@ -21,6 +21,7 @@ COMMANDS = {
     "promote": "make a branch of an experiment",
     "doctor": "say what is set up, what is missing, and the command that mends it",
     "use-remote": "use another storage from now on, and push the data there",
+    "update": "take what the template learned, and say what is left to do",
     "dvc": "run DVC with the remote's credentials, as in `ci dvc push`",
     "results": "bring the results of a CI run into this checkout",
 }

@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dvc.repo import Repo
-
 from mlci.history.baseline import Baseline
 from mlci.history.metadata import Output
 from mlci.history.notices import (
@@ -142,6 +140,8 @@ def changed_results() -> list[str]:
     Raises:
         DvcException: the checkout's dvc.yaml or dvc.lock cannot be read.
     """
+    from dvc.repo import Repo  # a leaderboard need not wait for it
+
     with Repo() as repo:
         stages = list(repo.index.stages)
         plain = {out.fs_path for out in repo.index.outs if not out.use_cache}

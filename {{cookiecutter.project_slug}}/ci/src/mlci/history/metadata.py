@@ -5,10 +5,11 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from dvc.config import Config
-from dvc.output import Output as DvcOutput
-from dvc.repo import Repo
+if TYPE_CHECKING:  # a leaderboard, which reads no data, need not wait for these
+    from dvc.output import Output as DvcOutput
+    from dvc.repo import Repo
 
 
 @dataclass(frozen=True)
@@ -35,22 +36,24 @@ class Output:
 
 def cache_folder() -> Path:
     """Return the folder of this project's cache, in which files lie by their MD5."""
+    from dvc.config import Config
+
     home = Path(".dvc").resolve()
     config = Config(dvc_dir=str(home))
     return Path(config["cache"].get("dir") or home / "cache", "files", "md5")
 
 
-def relative(repo: Repo, path: str) -> str:
+def relative(repo: "Repo", path: str) -> str:
     """Return a path of the repository's current revision, from the project's root, with `/`."""
     return str(repo.fs.relpath(path, repo.root_dir)).replace(os.sep, "/")
 
 
-def read_outputs(repo: Repo) -> dict[str, Output]:
+def read_outputs(repo: "Repo") -> dict[str, Output]:
     """Return the data that DVC tracks in the checkout, as DVC sees it."""
     return outputs_of(repo, repo.index.outs)
 
 
-def outputs_of(repo: Repo, outs: Iterable[DvcOutput]) -> dict[str, Output]:
+def outputs_of(repo: "Repo", outs: "Iterable[DvcOutput]") -> dict[str, Output]:
     """Return those of DVC's outputs that are in its cache, by their paths."""
     outputs = {}
     for out in outs:

@@ -20,6 +20,7 @@ from mlci.storage import checks as storage
 from mlci.storage.checks import ADVISES, Check
 from mlci.storage.remote import NAME, default_name, locate, missing, options, remote_name, spec
 from mlci.storage.tools import ask
+from mlci.work import template
 from mlci.work.merging import conflicts, remedy
 
 MARKS = {"ok": "✓", "failed": "✗", "skipped": "–"}
@@ -45,6 +46,7 @@ def examine(limit: float) -> Iterator[Check]:
     """Yield all checks, in at most `limit` seconds; those that wait for the network run meanwhile."""
     with ThreadPoolExecutor() as pool:
         listed = pool.submit(ci_secrets)
+        newest = pool.submit(template_version)
         can_ask = is_installed() and options()
         stored = pool.submit(storage.examine, limit) if can_ask else None
         yield from (
@@ -56,7 +58,7 @@ def examine(limit: float) -> Iterator[Check]:
             *secrets(),
         )
         yield from stored.result() if stored else []
-        yield from (ci_file(), pre_commit(), git_remote(), listed.result())
+        yield from (ci_file(), pre_commit(), git_remote(), listed.result(), newest.result())
 
 
 def python() -> Check:
@@ -243,6 +245,21 @@ def store_command(secret: dict[str, Any]) -> str:
     """Return the command that gives a secret to the CI provider."""
     kind = "store_file" if secret.get("via") == "file" else "store"
     return str(spec()["ci"][kind]).replace("{name}", secret["name"])
+
+
+def template_version() -> Check:
+    """Check which version of its template the project was made from, and whether one is newer."""
+    if not template.LINK.exists():
+        return Check("Template", "skipped", "unknown: there is no .cruft.json")
+    linked = template.link()
+    found, reason = template.versions()
+    version = f"{template.title(linked['commit'], found)} of {linked['template']}"
+    if not found:
+        return Check("Template", "skipped", f"{version}, which cannot be asked: {reason}")
+    if found["HEAD"] == linked["commit"]:
+        return Check("Template", "ok", f"{version}, the newest")
+    newest = f"{version}; {template.title(found['HEAD'], found)} is newer"
+    return Check("Template", "failed", newest, "uv run ci update", ADVISES)
 
 
 def is_from_a_fork() -> bool:

@@ -1,4 +1,4 @@
-"""Render the template with other answers, at the very commit that the project was made from."""
+"""The template that this project was made from: its versions, and rendering it with the answers."""
 
 import json
 import os
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mlci.storage.remote import spec
+from mlci.storage.tools import ask
 from mlci.work.duplicate import changes, git
 
 LINK = Path(".cruft.json")
@@ -20,6 +21,7 @@ UNLINKED = """\
   uvx cruft link ADDRESS-OF-THE-TEMPLATE
   git add .cruft.json
   git commit -m "Link the template\""""
+NO_CRUFT = "cruft, which renders the template, is not installed, and neither is uv."
 
 
 def uv() -> str:
@@ -31,6 +33,45 @@ def link() -> dict[str, Any]:
     """Return what `.cruft.json` says."""
     found: dict[str, Any] = json.loads(LINK.read_text(encoding="utf-8"))
     return found
+
+
+def versions() -> tuple[dict[str, str], str]:
+    """Ask the template's repository which versions it has, and do not wait for it long.
+
+    Returns:
+        The commit of the newest version, as "HEAD", and those of the tags by their names; or
+        nothing, and why. The newest version is the head of the branch that the project was made
+        from, else of the default branch.
+    """
+    linked = link()
+    branch = f"refs/heads/{linked.get('checkout')}"
+    asked, output = ask("git", "ls-remote", linked["template"], "HEAD", branch, "refs/tags/*")
+    listed = re.findall(r"^([0-9a-f]{40,64})\t(\S+)$", output, re.MULTILINE)
+    # Git lists the commit that an annotated tag stands for, marked by ^{}, after the tag itself.
+    found = {name.removesuffix("^{}").removeprefix("refs/tags/"): commit for commit, name in listed}
+    if not asked or "HEAD" not in found:
+        return {}, reason(output, {})
+    found["HEAD"] = found.pop(branch, found["HEAD"])
+    return found, ""
+
+
+def title(commit: str, found: dict[str, str]) -> str:
+    """Return how to name a version: by its tag, or by its commit in short."""
+    tags = [name for name, tagged in found.items() if tagged == commit and name != "HEAD"]
+    return tags[-1] if tags else commit[:7]
+
+
+def start(tool: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run cruft, or cookiecutter, which cruft brings along; its output is kept.
+
+    Raises:
+        OSError: it is not installed, and neither is uv, which could get it.
+    """
+    begin = [] if shutil.which(tool) else [uv(), "tool", "run", "--from", "cruft"]
+    return subprocess.run(
+        [*begin, tool, *arguments], env=os.environ | SILENT, stdin=subprocess.DEVNULL, check=False,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", errors="replace",
+    )  # fmt: skip
 
 
 def update_command(answers: dict[str, str]) -> list[str]:
@@ -46,14 +87,10 @@ def render(answers: dict[str, str]) -> str:
         return UNLINKED
     before, command = link(), update_command(answers)
     print(f"$ {shlex.join(['uvx', *command])}", flush=True)
-    start = [] if shutil.which("cruft") else [uv(), "tool", "run"]
     try:
-        done = subprocess.run(
-            [*start, *command], env=os.environ | SILENT, stdin=subprocess.DEVNULL, check=False,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", errors="replace",
-        )  # fmt: skip
+        done = start(*command)
     except OSError:
-        return "cruft, which renders the template, is not installed, and neither is uv."
+        return NO_CRUFT
     conflicts = {name for name in changes() if name.endswith(".rej")}
     conflicts |= set(git("diff", "--name-only", "--diff-filter=U").split("\n")) - {""}
     if conflicts:

@@ -15,7 +15,6 @@ from mlci.history.ranking import CLOSEST, HERE, Board
 from mlci.history.rules import lookup, spread
 from mlci.history.values import is_number, target
 from mlci.markup import code, table
-from mlci.writing import page
 from mlci.writing.measures import validated
 from mlci.writing.remarks import hint_at_shallow
 from mlci.writing.wording import EXACT, Style, write_value
@@ -180,9 +179,16 @@ def to_csv(board: Board) -> str:
     return out.getvalue().rstrip("\n")
 
 
+def to_page(board: Board, style: Style) -> str:
+    """Write every experiment as one page."""
+    from mlci.writing import page  # takes as long as the rest of a board
+
+    return page.render("Leaderboard", [markdown(board, style)])
+
+
 FORMATS: dict[str, Callable[[Board, Style], str]] = {
     "md": markdown,
-    "html": lambda board, style: page.render("Leaderboard", [markdown(board, style)]),
+    "html": to_page,
     "json": lambda board, _: json.dumps(records(board), indent=2, default=str),
     "csv": lambda board, _: to_csv(board),
 }
