@@ -15,7 +15,7 @@ import pandas as pd
 from checks import find_bad_target, find_problems, find_warnings
 from project import ROWS, SOURCE, TEST, TRAIN, DataError, Prepare, listed, read_params
 from schema import find_violations, write_schema
-from split import hash_cells, row_keys, split
+from split import fingerprint, hash_cells, row_keys, split
 from tables import convert, kind_of, read_tables, tell
 
 SAMPLE = Path("src/sample_data.py")
@@ -49,10 +49,15 @@ def prepare(table: pd.DataFrame, params: Prepare) -> tuple[pd.DataFrame, pd.Data
     table = table.drop(columns=params.id or []).set_index(pd.Index(keys, name="row_key"))
     train, test = split(table, params)
     rows |= {"train_rows": len(train), "test_rows": len(test), "features": table.shape[1] - 1}
+    rows["test_hash"] = fingerprint(test[params.target])
     rows["missing_cells"] = int(table.isna().sum().sum())
+    if train.empty or test.empty:
+        alike = f"have the same {params.time or params.group or 'features'}"
+        raise DataError(f"all rows {alike}: none is left for the test.")
 {%- if cookiecutter.task == 'classification' %}
-    if unknown := set(test[params.target]) - set(train[params.target]):
-        raise DataError(f"the classes {unknown} are in the test only: set another seed or size.")
+    if unknown := set(map(str, test[params.target])) - set(map(str, train[params.target])):
+        change = "group or time" if params.group or params.time else "seed or test_size"
+        raise DataError(f"the classes {unknown} are in the test only: change prepare.{change}.")
     sizes = table[params.target].value_counts().head(20).sort_index()
     rows["rows_per_class"] = {str(name): int(size) for name, size in sizes.items()}
 {%- endif %}
@@ -78,7 +83,8 @@ def main() -> None:
     train.to_parquet(TRAIN)
     test.to_parquet(TEST)
     ROWS.write_text(json.dumps(rows, indent=2) + "\n", newline="\n")
-    print(", ".join(f"{name} {count}" for name, count in rows.items() if name != "rows_per_class"))
+    counts = {name: count for name, count in rows.items() if isinstance(count, int)}
+    print(", ".join(f"{name} {count}" for name, count in counts.items()))
 
 
 if __name__ == "__main__":

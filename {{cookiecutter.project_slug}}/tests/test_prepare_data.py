@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from prepare_data import prepare
-from project import DataError, Prepare
+from project import DataError, Prepare, Train
+from split import folds
 from tables import read_tables
 
 
@@ -22,9 +23,12 @@ def test_every_row_is_either_for_training_or_for_the_test(
 
 
 def test_the_rows_decide_on_the_split_not_their_order(table: pd.DataFrame, params: Prepare) -> None:
-    _, test, _ = prepare(table, params)
-    _, again, _ = prepare(table.sample(frac=1, random_state=1), params)
+    _, test, rows = prepare(table, params)
+    _, again, same = prepare(table.sample(frac=1, random_state=1), params)
     assert test.equals(again)
+    assert rows == same
+    params.seed = 1
+    assert prepare(table, params)[2]["test_hash"] != rows["test_hash"]
     assert test.index.name == "row_key"
     assert test.index.dtype == np.uint64
 
@@ -49,6 +53,17 @@ def test_the_latest_rows_are_the_test(table: pd.DataFrame, params: Prepare) -> N
     params.time = "height"
     train, test, _ = prepare(table, params)
     assert train["height"].max() < test["height"].min()
+
+
+@pytest.mark.parametrize("column", ["group", "time"])
+def test_the_folds_keep_to_the_rule_of_the_split(
+    table: pd.DataFrame, params: Prepare, column: str
+) -> None:
+    table["group"], table["time"] = np.repeat(range(10), 4), range(40)
+    setattr(params, column, column)
+    for rest, fold in folds(table, params, Train(model="", folds=4, threads=1)):
+        assert not set(table[column][rest]) & set(table[column][fold])
+        assert column == "group" or table["time"][rest].max() < table["time"][fold].min()
 
 
 def test_all_problems_are_named_at_once(table: pd.DataFrame, params: Prepare) -> None:
