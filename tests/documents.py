@@ -19,13 +19,12 @@ def blocks(text: str) -> Iterator[tuple[str, str, str]]:
             yield heading, language, block
 
 
-def type_in(project: BakedProject, block: str, check: bool = True, **words: str) -> str:
-    """Type a block into a shell in the project; return what is printed.
+def type_in(project: BakedProject, block: str, **words: str) -> str:
+    """Type a block into a shell in the project; return what is printed, and fail where it fails.
 
     Args:
         project: Where the commands run, with its environment.
         block: The commands.
-        check: Fail the test where one of them fails.
         words: What a reader puts in the place of a word in capitals or in angle brackets.
     """
     for name, value in words.items():
@@ -33,7 +32,7 @@ def type_in(project: BakedProject, block: str, check: bool = True, **words: str)
     assert "<" not in block, f"what stands for this? {block}"
     env = os.environ | {"UV_PROJECT_ENVIRONMENT": str(project.environment)}
     done = run("sh", "-e", "-c", block, cwd=project.path, check=False, env=env)
-    if check and done.returncode:
+    if done.returncode:
         pytest.fail(f"{block}\nexited {done.returncode}\n{done.stdout}\n{done.stderr}")
     return done.stdout + done.stderr
 

@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import BakedProject, run
@@ -98,8 +99,9 @@ def test_a_notebook_and_a_machine_without_uv(bake: Bake, tmp_path: Path) -> None
     assert cell
     path = project.path / cell[1]
     path.parent.mkdir()
-    code = {"cell_type": "code", "id": "a", "metadata": {}, "outputs": [], "execution_count": None}
-    notebook = {"cells": [code | {"source": cell[2]}], "metadata": {}, "nbformat": 4}
+    code: dict[str, Any] = {"cell_type": "code", "id": "a", "metadata": {}, "outputs": []}
+    code |= {"execution_count": None, "source": cell[2]}
+    notebook = {"cells": [code], "metadata": {}, "nbformat": 4}
     path.write_text(json.dumps(notebook | {"nbformat_minor": 5}), encoding="utf-8")
     jupyter = ("--with", "nbclient", "--with", "ipykernel", "jupyter", "execute", "--inplace")
     project.run(*jupyter, path)
