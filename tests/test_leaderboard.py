@@ -12,10 +12,12 @@ import time
 from typing import Any
 
 import histories
+import predictions
 import pytest
 import yaml
 from conftest import TEMPLATE
 from histories import Project
+from predictions import right_but
 from test_report import report, tables
 
 README = TEMPLATE / "{{cookiecutter.project_slug}}" / "README.md"
@@ -170,17 +172,21 @@ def test_numbers_of_older_code_or_parameters_do_not_count(project: Project) -> N
 
 
 @pytest.mark.slow
-def test_within_noise_of_the_best_is_said(project: Project) -> None:
-    """≈ where the difference to the best is not larger than the noise of both."""
-    for name, score in ("best", 0.9), ("near", 0.9 - 0.042), ("far", 0.9 - 0.043):
-        cv = {"metric": "accuracy", "mean": score, "std": 0.03, "folds": 5}  # noise: 0.0424
+def test_what_chance_does_not_tell_from_the_best_is_marked(project: Project) -> None:
+    """By the rule of the report: ≈ where the interval of the difference holds 0, row by row."""
+    right = {"best": range(4), "near": range(50, 56), "far": range(24)}
+    for name, wrong in right.items():
         project.git("checkout", "--quiet", "-b", name, "main")
-        project.measure({"accuracy": score, "cv": cv})
+        predictions.leave(project, right_but(200, wrong))
         project.commit(name)
+    project.git("checkout", "--quiet", "-b", "alone", "main")
+    project.measure({"accuracy": 0.975})  # nothing is known of chance
+    project.commit("alone")
     done = project.script("leaderboard", "--md")
     (rows,) = tables(f"# Board\n\n{done.stdout}").values()
     marks = {row[1]: row[0].partition("\u00a0")[2] for row in rows}
-    assert marks == {"best": "⭐", "near": "≈", "far": "", "main": ""}
+    assert marks == {"best": "⭐", "alone": "", "near": "≈", "far": "", "main": ""}
+    assert "⭐ is the best; ≈ chance does not tell from it." in done.stdout
 
 
 @pytest.mark.slow

@@ -1,7 +1,7 @@
 """Tests and intervals of a difference: as well-known libraries have them, right in simulation."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -214,13 +214,20 @@ def test_own_metrics_are_compared_on_the_same_resamples() -> None:
     before = RNG.normal(5, 1, 200)
     now = before + RNG.normal(0.3, 0.1, 200)
 
-    def with_gain(value: float, drawn: np.ndarray) -> Side:
+    def with_gain(value: float, drawn: Sequence[object] | np.ndarray) -> Side:
         table = "gain\n" + "\n".join(map(str, drawn))
         return Side(side(one, gain=value).metrics, written(one), table.encode())
 
     found = weigh(with_gain(5.0, before), with_gain(5.3, now)).intervals["gain"]
     assert found.change == pytest.approx(0.3)
     assert found.high - found.change == pytest.approx(1.96 * np.std(now - before, ddof=1), rel=1e-3)
+
+    # A resample without one of the classes has no value, and is left out of both sides.
+    gaps = [*before[:-1], '""']
+    again = weigh(with_gain(5.0, gaps), with_gain(5.3, now)).intervals["gain"]
+    expected = 1.96 * np.std((now - before)[:-1], ddof=1)
+    assert again.high - again.change == pytest.approx(expected, rel=1e-3)
+    assert "gain" not in weigh(with_gain(5.0, ['""'] * 200), with_gain(5.3, now)).intervals
 
 
 @pytest.mark.parametrize(

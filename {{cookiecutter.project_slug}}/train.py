@@ -17,7 +17,7 @@ from tqdm import tqdm
 sys.path.append("src")
 from models import MODELS, build_model, check_loadable, features
 from project import MODEL, TRAIN, Prepare, Train, one_line, read_params, require
-from split import folds
+from split import fingerprint, folds
 from tables import kind_of
 
 METRIC = "{{ 'accuracy' if cookiecutter.task == 'classification' else 'r2' }}"  # of the folds
@@ -26,11 +26,14 @@ METRIC = "{{ 'accuracy' if cookiecutter.task == 'classification' else 'r2' }}"  
 def cross_validate(model: Pipeline, X: pd.DataFrame, y: np.ndarray, parts: list) -> dict[str, Any]:
     """Return the score on each fold by a clone trained on its other rows, their mean and spread."""
     score, scores = metrics.get_scorer(METRIC), []
+    tested = pd.DataFrame({"actual": y, "fold": 0}, X.index)
     for rest, fold in tqdm(parts, desc="cross-validation", disable=None):
         trained = base.clone(model).fit(X[rest], y[rest])
         scores.append(round(float(score(trained, X[fold], y[fold])), 6))
+        tested.loc[fold, "fold"] = len(scores)
     mean, std = round(float(np.mean(scores)), 6), round(float(np.std(scores, ddof=1)), 6)
-    return {"metric": METRIC, "mean": mean, "std": std, "folds": len(scores), "scores": scores}
+    found = {"metric": METRIC, "mean": mean, "std": std, "folds": len(scores), "scores": scores}
+    return found | {"rows": fingerprint(tested)}  # the same for the same folds
 
 
 def main() -> None:

@@ -4,6 +4,9 @@ Numbers are written with six significant digits: enough to read, few enough for 
 """
 
 import json
+import math
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from project import MODEL, ROWS, TEST, Evaluate, read_params, require
 
 PLOTS = Path("plots")
 MOST_COMPARED = 20_000  # test rows; of more, those with the smallest keys
+RESAMPLES = 100
 
 {% if cookiecutter.task == 'classification' %}
 def evaluate(model: Pipeline, X: pd.DataFrame, y: np.ndarray) -> tuple[dict[str, float], dict]:
@@ -27,7 +31,7 @@ def evaluate(model: Pipeline, X: pd.DataFrame, y: np.ndarray) -> tuple[dict[str,
     the micro-average of one against the rest: every pair of a row and a class counts once.
     See https://scikit-learn.org/stable/modules/model_evaluation.html#roc-metrics
     """
-    X, model = model[:-1].transform(X), model[-1]
+    keys, X, model = X.index.to_numpy(), model[:-1].transform(X), model[-1]
     predicted = model.predict(X)
     truth = y[:, np.newaxis] == model.classes_
     if hasattr(model, "predict_proba"):
@@ -38,16 +42,26 @@ def evaluate(model: Pipeline, X: pd.DataFrame, y: np.ndarray) -> tuple[dict[str,
         found = predicted[:, np.newaxis] == model.classes_
     if len(model.classes_) == 2:
         truth, found = truth[:, 1], found[:, -1]
-    truth, found = truth.ravel(), found.ravel().astype(float)
-    metrics = {
-        "accuracy": measures.accuracy_score(y, predicted),
-        "f1_macro": measures.f1_score(y, predicted, average="macro"),
-        "roc_auc": measures.roc_auc_score(truth, found),
-    }
-    if hasattr(model, "predict_proba"):
-        metrics["log_loss"] = measures.log_loss(y, model.predict_proba(X), labels=model.classes_)
-    if np.unique(y, return_counts=True)[1].max() >= 0.9 * len(y):
-        metrics["balanced_accuracy"] = measures.balanced_accuracy_score(y, predicted)
+    found = found.astype(float)
+    chances = model.predict_proba(X) if hasattr(model, "predict_proba") else None
+    is_skewed = np.unique(y, return_counts=True)[1].max() >= 0.9 * len(y)
+
+    def measure(rows: np.ndarray) -> dict[str, float]:
+        """Return the metrics of these rows; add those of your own here."""
+        actual, said = y[rows], predicted[rows]
+        metrics = {
+            "accuracy": measures.accuracy_score(actual, said),
+            "f1_macro": measures.f1_score(actual, said, average="macro"),
+            "roc_auc": measures.roc_auc_score(truth[rows].ravel(), found[rows].ravel()),
+        }
+        if chances is not None:
+            metrics["log_loss"] = measures.log_loss(actual, chances[rows], labels=model.classes_)
+        if is_skewed:
+            metrics["balanced_accuracy"] = measures.balanced_accuracy_score(actual, said)
+        return metrics
+
+    metrics, resamples = measure(np.arange(len(y))), resample(measure, keys)
+    truth, found = truth.ravel(), found.ravel()
     even = np.linspace(0, 1, 101)
     fall, hit, _ = measures.roc_curve(truth, found)
     hit = np.interp(even, fall, hit)
@@ -57,7 +71,8 @@ def evaluate(model: Pipeline, X: pd.DataFrame, y: np.ndarray) -> tuple[dict[str,
     precision = np.interp(even, recall[::-1], precision[::-1])
     curve = pd.DataFrame({"recall": even, "precision": precision})
     predictions = pd.DataFrame({"actual": y, "predicted": predicted})
-    return metrics, {"predictions": predictions, "roc": roc, "precision_recall": curve}
+    tables = {"predictions": predictions, "roc": roc, "precision_recall": curve}
+    return metrics, tables | {"resamples": resamples}
 
 {% else %}
 def evaluate(model: Pipeline, X: pd.DataFrame, y: np.ndarray) -> tuple[dict[str, float], dict]:
@@ -67,15 +82,40 @@ def evaluate(model: Pipeline, X: pd.DataFrame, y: np.ndarray) -> tuple[dict[str,
     predicted, so it is positive where the model predicts too little.
     """
     predicted = model.predict(X)
-    metrics = {
-        "r2": measures.r2_score(y, predicted),
-        "rmse": measures.root_mean_squared_error(y, predicted),
-        "mae": measures.mean_absolute_error(y, predicted),
-    }
+
+    def measure(rows: np.ndarray) -> dict[str, float]:
+        """Return the metrics of these rows; add those of your own here."""
+        actual, said = y[rows], predicted[rows]
+        return {
+            "r2": measures.r2_score(actual, said),
+            "rmse": measures.root_mean_squared_error(actual, said),
+            "mae": measures.mean_absolute_error(actual, said),
+        }
+
+    metrics, resamples = measure(np.arange(len(y))), resample(measure, X.index.to_numpy())
     table = pd.DataFrame({"actual": y, "predicted": predicted, "residual": y - predicted})
-    return metrics, {"predictions": table}
+    return metrics, {"predictions": table, "resamples": resamples}
 
 {% endif %}
+def resample(measure: Callable[[np.ndarray], dict[str, float]], keys: np.ndarray) -> pd.DataFrame:
+    """Return the metrics of resamples of the rows: how far apart they are is what chance can do.
+
+    Its key (keys is (rows,), uint64) tells how often a row is drawn, so every commit resamples
+    alike: a Poisson variable with mean 1. See https://doi.org/10.1016/j.cmpb.2006.04.006
+    """
+    rows, found = np.argsort(keys, kind="stable")[:MOST_COMPARED], []
+    at_most = np.cumsum([math.exp(-1) / math.factorial(times) for times in range(12)])
+    for number in range(RESAMPLES):
+        chances = pd.util.hash_array(keys[rows] + np.uint64(number)) / 2**64
+        drawn = np.repeat(rows, np.searchsorted(at_most, chances))
+        try:
+            with warnings.catch_warnings(action="ignore"):
+                found.append(measure(drawn))
+        except ValueError:  # of a few rows, the drawn ones may all be of one class
+            found.append({})
+    return pd.DataFrame(found)
+
+
 def importance(model: Pipeline, X: pd.DataFrame, y: np.ndarray, params: Evaluate) -> pd.DataFrame:
     """Return by how much the metric of the folds falls when a column is shuffled, on average.
 
@@ -123,7 +163,7 @@ def main() -> None:
         plots["importance"] = importance(model, X, y, params)
         plots["test_rows"] = row_by_row(model, X, plots["predictions"])
     report: dict[str, Any] = {name: float(f"{value:.6g}") for name, value in metrics.items()}
-    report["cv"] = {name: model.info["cv"][name] for name in ("metric", "mean", "std", "folds")}
+    report["cv"] = model.info["cv"]
     report["data"] = json.loads(ROWS.read_text(encoding="utf-8"))
     PLOTS.mkdir(exist_ok=True)
     Path("metrics.json").write_text(json.dumps(report, indent=2) + "\n", newline="\n")

@@ -15,7 +15,7 @@ import pandas as pd
 from checks import find_bad_target, find_problems, find_warnings
 from project import ROWS, SOURCE, TEST, TRAIN, DataError, Prepare, listed, read_params
 from schema import find_violations, write_schema
-from split import hash_cells, row_keys, split
+from split import fingerprint, hash_cells, row_keys, split
 from tables import convert, kind_of, read_tables, tell
 
 SAMPLE = Path("src/sample_data.py")
@@ -49,6 +49,7 @@ def prepare(table: pd.DataFrame, params: Prepare) -> tuple[pd.DataFrame, pd.Data
     table = table.drop(columns=params.id or []).set_index(pd.Index(keys, name="row_key"))
     train, test = split(table, params)
     rows |= {"train_rows": len(train), "test_rows": len(test), "features": table.shape[1] - 1}
+    rows["test_hash"] = fingerprint(test[params.target])
     rows["missing_cells"] = int(table.isna().sum().sum())
     if train.empty or test.empty:
         alike = f"have the same {params.time or params.group or 'features'}"
@@ -82,7 +83,8 @@ def main() -> None:
     train.to_parquet(TRAIN)
     test.to_parquet(TEST)
     ROWS.write_text(json.dumps(rows, indent=2) + "\n", newline="\n")
-    print(", ".join(f"{name} {count}" for name, count in rows.items() if name != "rows_per_class"))
+    counts = {name: count for name, count in rows.items() if isinstance(count, int)}
+    print(", ".join(f"{name} {count}" for name, count in counts.items()))
 
 
 if __name__ == "__main__":

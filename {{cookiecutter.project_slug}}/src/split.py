@@ -35,6 +35,11 @@ def exceeds_float(column: pd.Series) -> bool:
     return column.dtype.kind in "iu" and max(-int(column.min()), int(column.max())) > 2**53
 
 
+def fingerprint(cells: pd.DataFrame | pd.Series) -> str:
+    """Return what is the same for the same cells of the same rows (by their keys), in any order."""
+    return f"{int(pd.util.hash_pandas_object(cells).sum()):016x}"
+
+
 def orders(table: pd.DataFrame, params: Prepare, seed: int) -> Iterator[pd.Series]:
     """Yield, for the rows of each class, what they are sorted by: the time or a hash.
 

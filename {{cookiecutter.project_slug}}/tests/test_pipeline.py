@@ -33,6 +33,9 @@ def test_pipeline_runs(folder: Path, table: pd.DataFrame, name: str) -> None:
     assert metrics["cv"]["folds"] == 5
     assert metrics["data"]["test_rows"] == 8
     assert {path.name for path in (folder / "plots").iterdir()} >= {"importance.csv"}
+    resamples = pd.read_csv(folder / "plots" / "resamples.csv")
+    assert len(resamples) == evaluate.RESAMPLES
+    assert set(resamples) < set(metrics)
 
     model = load_model(MODEL)
     found = predict.predict(model, table[["day", "colour", "height"]])
@@ -40,6 +43,16 @@ def test_pipeline_runs(folder: Path, table: pd.DataFrame, name: str) -> None:
     test = pd.read_parquet(TEST)
     again = predict.predict(model, test)["prediction"].to_numpy()
     assert np.array_equal(again, model.predict(test[list(model.info["columns"])]))
+
+
+def test_resamples_are_drawn_by_the_keys_of_the_rows() -> None:
+    values, keys = np.random.default_rng(0).normal(size=400), np.arange(400, dtype=np.uint64)
+    order = np.random.default_rng(1).permutation(400)
+    means = evaluate.resample(lambda rows: {"mean": values[rows].mean()}, keys)["mean"]
+    values, keys = values[order], keys[order]
+    again = evaluate.resample(lambda rows: {"mean": values[rows].mean()}, keys)["mean"]
+    assert np.allclose(means, again)
+    assert 0.04 < means.std() < 0.06  # 1 / √400 is 0.05
 
 
 def test_new_data_may_have_gaps_and_unknown_categories(folder: Path, table: pd.DataFrame) -> None:

@@ -23,9 +23,12 @@ def test_every_row_is_either_for_training_or_for_the_test(
 
 
 def test_the_rows_decide_on_the_split_not_their_order(table: pd.DataFrame, params: Prepare) -> None:
-    _, test, _ = prepare(table, params)
-    _, again, _ = prepare(table.sample(frac=1, random_state=1), params)
+    _, test, rows = prepare(table, params)
+    _, again, same = prepare(table.sample(frac=1, random_state=1), params)
     assert test.equals(again)
+    assert rows == same
+    params.seed = 1
+    assert prepare(table, params)[2]["test_hash"] != rows["test_hash"]
     assert test.index.name == "row_key"
     assert test.index.dtype == np.uint64
 

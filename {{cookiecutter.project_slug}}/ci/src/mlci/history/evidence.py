@@ -213,9 +213,14 @@ def compare_resamples(old: Side, new: Side) -> dict[str, Interval]:
     intervals = {}
     for name in now.keys() & before.keys():
         values = lookup(old.metrics, name), lookup(new.metrics, name)
-        drawn = [np.array(table[name], dtype=np.float64) for table in (before, now)]
-        if all(map(is_finite, values)) and len(drawn[0]) == len(drawn[1]) > 1:
-            intervals[name] = statistics.resampled_change(values[1] - values[0], *drawn)
+        if not all(map(is_finite, values)) or len(before[name]) != len(now[name]):
+            continue
+        drawn = np.array([before[name], now[name]])
+        # An empty cell is a resample on which the metric is not defined.
+        numbers = np.where(drawn == "", "nan", drawn).astype(np.float64)
+        numbers = numbers[:, np.isfinite(numbers).all(axis=0)]
+        if numbers.shape[1] > max(1, ENOUGH * drawn.shape[1]):
+            intervals[name] = statistics.resampled_change(values[1] - values[0], *numbers)
     return intervals
 
 

@@ -6,11 +6,14 @@ from typing import Any
 
 from mlci.history.baseline import find_baseline
 from mlci.history.comparison import Comparison, compare_values
+from mlci.history.evidence import Side, left_by, weigh
 from mlci.history.experiments import Experiment, collect, fold
+from mlci.history.judgement import interval_of
 from mlci.history.revision import CHECKOUT, Reader
-from mlci.history.rules import Rules, lookup, noise, primary, read_rules
+from mlci.history.rules import Rules, lookup, primary, read_rules
 from mlci.history.values import ABSENT, Values, is_nan, is_number, same_target
 
+CLOSEST = 20  # experiments behind the best that are compared with it row by row
 HERE = "this run"  # the row of what is checked out, in a report
 TEST_ROWS = "data.test_hash"  # the metric that is the same for the same test rows
 
@@ -45,20 +48,31 @@ class Board:
         known = scored if self.rules.direction else []
         return [one for one in known if score(one, self.rules) == score(known[0], self.rules)]
 
+    @cached_property
+    def close(self) -> list[Experiment]:
+        """The experiments right behind the best; further ones are not compared with it."""
+        scored = [one for one in self.comparable if score(one, self.rules) is not None]
+        return [one for one in scored if one not in self.best][:CLOSEST] if self.best else []
+
+    @cached_property
+    def near(self) -> list[Experiment]:
+        """The close experiments that chance does not tell from the best, as in a report."""
+        best = side(self.best[0], self.rules) if self.close else Side({})
+        found = []
+        for one in self.close:
+            other = side(one, self.rules)
+            interval, _ = interval_of(self.rules.metric, other.metrics, weigh(best, other))
+            if interval and not interval.sign:
+                found.append(one)
+        return found
+
     def mark(self, one: Experiment) -> str:
-        """Return ⭐ for the best and ≈ for what the noise does not tell from it."""
-        best = self.best
-        if one in best:
+        """Return ⭐ for the best, ≈ for what may be as good, ≠ for what does not compare."""
+        if one in self.best:
             return "⭐"
         if one in self.on_other_rows:
             return "≠"
-        if not same_target(one.params, self.params):
-            return ""
-        mine = score(one, self.rules)
-        chance = noise(best[0].metrics, one.metrics, self.rules.metric) if best else None
-        if chance is None or mine is None:
-            return ""
-        return "≈" if abs(mine - (score(best[0], self.rules) or 0)) <= chance else ""
+        return "≈" if one in self.near else ""
 
     def changed(self, one: Experiment) -> dict[str, Any]:
         """Return the parameters that differ from the baseline's, named as `dvc exp run -S` does."""
@@ -68,6 +82,19 @@ class Board:
             for v in values
             if v.changed and not v.name.startswith("report.")
         }
+
+
+def side(one: Experiment, rules: Rules) -> Side:
+    """Return what it left to compare the primary metric by."""
+    needed = {
+        path: {
+            name: value
+            for name, value in values.items()
+            if name == rules.metric or name.startswith(("cv.", "data."))
+        }
+        for path, values in one.metrics.items()
+    }
+    return left_by(one.revision.results or one.sha, needed)
 
 
 def same_rows(one: Experiment, test_rows: Any) -> bool:

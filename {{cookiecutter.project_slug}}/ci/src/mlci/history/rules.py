@@ -1,20 +1,5 @@
-"""What counts, by the block `report` of params.yaml, and how large noise is.
+"""What counts, by the block `report` of params.yaml, and how far apart the folds' scores are."""
 
-The noise of a difference. A test score is one draw: other test rows would have given another one.
-By how much it varies, the cross-validation of `train` shows: it measured the score on k folds, each
-about as large as the test data, and `cv.std` is the standard deviation of these k scores. Of the
-difference of two independent scores the standard deviation is
-
-    noise = √(std_baseline² + std_now²)
-
-and a difference that is not larger is called "within noise". Both models are tested on the same
-rows, so their scores rise and fall together and the true spread is smaller: the rule may call a
-small real improvement noise, but seldom noise an improvement. See Nadeau and Bengio, Inference for
-the Generalization Error, Machine Learning 52 (2003), https://doi.org/10.1023/A:1024068626366, on
-why the standard error over folds (std / √k) would be far too small.
-"""
-
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,11 +96,3 @@ def spread(metrics: dict[str, dict[str, Any]], metric: str) -> float | None:
     std = lookup(metrics, "cv.std")
     measured = lookup(metrics, "cv.metric") == metric and is_finite(std)
     return float(std) if measured else None
-
-
-def noise(
-    old: dict[str, dict[str, Any]], new: dict[str, dict[str, Any]], metric: str
-) -> float | None:
-    """Return the noise of the difference of a metric (see above), None where it is not known."""
-    before, after = spread(old, metric), spread(new, metric)
-    return None if before is None or after is None else math.hypot(before, after)

@@ -11,7 +11,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from mlci.history.ranking import HERE, Board
+from mlci.history.ranking import CLOSEST, HERE, Board
 from mlci.history.rules import lookup, spread
 from mlci.history.values import is_number, target
 from mlci.markup import code, table
@@ -83,8 +83,8 @@ def legend(board: Board) -> str:
     way = {1: ", higher is better", -1: ", lower is better", 0: ""}[board.rules.direction]
     sentences = [f"Sorted by {code(board.rules.metric)}{way}." if board.rules.metric else ""]
     if board.best:
-        near = any(board.mark(one) == "≈" for one in board.experiments)
-        within = "; ≈ cannot be told from it, the difference is within noise" if near else ""
+        compared = f" (of the {CLOSEST} next)" if len(board.close) == CLOSEST else ""
+        within = f"; ≈ chance does not tell from it{compared}" if board.near else ""
         sentences.append(f"⭐ is the best{within}.")
     sentences.append(f"Parameters are those that differ from {code(board.baseline)}.")
     others = len(board.experiments) - len(board.comparable)
