@@ -15,6 +15,7 @@ from histories import Project
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from mlci import numerals
+from mlci.writing.remarks import link_to_this_run
 from packaging.requirements import Requirement
 
 LONGEST = 65_000
@@ -420,3 +421,30 @@ def test_the_package_needs_no_more_than_it_declares() -> None:
             if words[:1] in (["import"], ["from"]) and len(words) > 1:
                 root = words[1].split(".")[0]
                 assert root in sys.stdlib_module_names or root in declared, line
+
+
+HUB = "https://github.com/ada/digits/actions/runs/7"
+LAB = "https://gitlab.com/ada/digits/-/jobs/7"
+BUCKET = "https://bitbucket.org/ada/digits"
+
+
+@pytest.mark.parametrize(
+    ("variables", "run", "files"),
+    [
+        ({"GITHUB_REPOSITORY": "ada/digits", "GITHUB_RUN_ID": "7"}, HUB, f"{HUB}#artifacts"),
+        ({"CI_JOB_URL": LAB}, LAB, f"{LAB}/artifacts/browse"),
+        (
+            {"BITBUCKET_GIT_HTTP_ORIGIN": BUCKET, "BITBUCKET_BUILD_NUMBER": "7"},
+            f"{BUCKET}/pipelines/results/7",
+            f"{BUCKET}/pipelines/results/7#artifacts",
+        ),
+    ],
+    ids=["github", "gitlab", "bitbucket"],
+)
+def test_the_run_and_its_files_are_one_click_away(
+    monkeypatch, variables: dict[str, str], run: str, files: str
+) -> None:
+    assert link_to_this_run() == ""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert link_to_this_run() == f"[The run]({run}) · [its files, with `report.html`]({files})"

@@ -27,7 +27,7 @@ from mlci.writing import board, headline, measures, page, plots
 from mlci.writing.fences import fenced
 from mlci.writing.headline import Verdict
 from mlci.writing.plots import Picture
-from mlci.writing.remarks import remark
+from mlci.writing.remarks import link_to_this_run, remark
 from mlci.writing.wording import BRIEF, EXACT, Style, size, write_value
 
 T = TypeVar("T")
@@ -90,7 +90,7 @@ def heading(
     headline = judged.headline
     if run.failed_stage:
         headline = f"❌ Stage {code(run.failed_stage)} failed"
-    lines = [f"## {headline}", judged.details, said.removesuffix(",")]
+    lines = [f"## {headline}", judged.details, said.removesuffix(","), link_to_this_run()]
     notes = [remark(notice) for notice in comparison.notices] + run.notes
     notes += [text(problem) for problem in dict.fromkeys([*evidence.problems, *problems])]
     lines += [f"> ⚠️ {note}" for note in notes]
