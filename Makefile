@@ -36,6 +36,7 @@ coverage: .venv
 bench: .venv
 	.venv/bin/python benchmarks/bake.py
 	.venv/bin/python benchmarks/verdicts.py
+	.venv/bin/python benchmarks/transfers.py
 
 # Six months of eight pull requests each, merged in every way; `make test` has two of them.
 histories: .venv

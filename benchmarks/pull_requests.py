@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from months import MERGES, Month
+from months import CHANGES, MERGES, Month
 
 
 def main() -> int:
@@ -20,7 +20,7 @@ def main() -> int:
     for merge, commit_results in itertools.product(MERGES, (False, True)):
         with tempfile.TemporaryDirectory() as folder:
             month = Month(Path(folder), merge, commit_results)
-            month.pass_by()
+            month.pass_by(CHANGES)
         where = "committed" if commit_results else "beside the branch"
         found = f"{month.judged - len(month.wrong)} of {month.judged} verdicts are true"
         print(f"{merge}, results {where}: {found}", flush=True)

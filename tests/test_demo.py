@@ -48,12 +48,28 @@ def test_a_demo_in_which_somebody_worked_is_kept(
     assert f"kept in {tmp_path / 'demo-2'}" in capsys.readouterr().out
 
 
+def test_the_tree_has_a_line_for_each_file_of_a_project(render) -> None:
+    script = load(TEMPLATE / "scripts" / "demo.py")
+    project = render()
+    rows = dict(script.tree(project.path))
+    assert all(rows.values())
+    for path in filter(Path.is_file, project.path.rglob("*")):
+        name = path.relative_to(project.path).as_posix()
+        if not path.name.startswith("."):
+            assert name in rows or f"{name.split('/')[0]}/" in rows, name
+
+
 @pytest.mark.slow
 def test_the_demo_compares_two_models_and_can_be_run_again() -> None:
     status = run("git", "status", "--short", cwd=TEMPLATE).stdout
     done = run(sys.executable, TEMPLATE / "scripts" / "demo.py", cwd=TEMPLATE)
 
     assert run("git", "status", "--short", cwd=TEMPLATE).stdout == status
+    begin = done.stdout.partition("The project, ")[2].partition("$ uv")[0]
+    shown = [line.split()[0] for line in begin.splitlines() if line.startswith("  ")]
+    tracked = run("git", "ls-files", cwd=PROJECT).stdout.split()
+    tops = {name.split("/")[0] for name in tracked} - {"dvc.lock", "metrics.json", "plots"}
+    assert {name.split("/")[0] for name in shown} == tops
     lines = map(str.strip, done.stdout.partition("worth opening")[2].splitlines())
     paths = [Path(line) for line in lines if Path(line).is_absolute()]
     assert len(paths) == 5

@@ -14,7 +14,7 @@ from conftest import TEMPLATE, BakedProject, run
 from cookiecutter.main import cookiecutter
 from mlci.storage.causes import find_cause
 from mlci.storage.server import problem
-from mlci.work.diagnosis import find_flaw, find_limit, judge_address
+from mlci.work.diagnosis import absent_data, find_flaw, find_limit, judge_address
 from servers import SERVERS, Server
 from servers.clouds import policy_of_s3, s3_users
 from servers.faults import always, behind, silent, untrusted
@@ -66,6 +66,21 @@ def test_a_pull_request_from_a_fork_passes_with_a_note(render, tmp_path: Path, f
     merge = {"CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "2" if fork else "1"}
     done = doctor_ci(render(remote="s3"), **merge, CI_MERGE_REQUEST_PROJECT_ID="1")
     assert done.returncode == (0 if fork else 1)
+
+
+def test_data_that_are_not_here_and_that_no_stage_makes_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run("git", "init", "--quiet", cwd=tmp_path)
+    for name in ("here.dvc", "here", "größe.csv.dvc", "not-tracked.dvc"):
+        (tmp_path / name).touch()
+    run("git", "add", "here.dvc", "größe.csv.dvc", cwd=tmp_path)
+    (check,) = absent_data()
+    assert (check.found, check.mend) == ("not here: größe.csv", "uv run dvc pull")
+    assert not check.blocks
+    (tmp_path / "größe.csv").touch()
+    assert not [*absent_data()]
 
 
 def test_secrets_md_holds_what_this_remote_needs_and_no_more(render) -> None:

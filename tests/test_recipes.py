@@ -1,4 +1,4 @@
-"""Promise: the recipes of docs/recipes.md work as they are written there."""
+"""Promise: the recipes of docs/recipes.md and docs/update.md work as they are written there."""
 
 import json
 import re
@@ -15,6 +15,9 @@ from tiny import bake_tiny, commit, reproduce, write
 pytestmark = pytest.mark.slow
 TEXT = (TEMPLATE / "docs" / "recipes.md").read_text(encoding="utf-8")
 RETRAIN, SWEEP, APPROVE, WAIT = re.findall(r"^```yaml\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+
+UPDATE = (TEMPLATE / "docs" / "update.md").read_text(encoding="utf-8")
+UPDATE = UPDATE.partition("```yaml\n")[2].partition("```\n")[0]
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +52,7 @@ def test_a_security_review_has_nothing_to_say(render, tmp_path: Path) -> None:
     (workflows / "retrain.yml").write_text(RETRAIN)
     (workflows / "retrain-on.yml").write_text(RETRAIN.replace("# schedule:", "schedule:"))
     (workflows / "sweep.yml").write_text(SWEEP)
+    (workflows / "update.yml").write_text(UPDATE.replace("# schedule:", "schedule:"))
     (workflows / "cml.yml").write_text(approved(render().read(WORKFLOW)))
     lint_workflows(tmp_path / "linted")
     assert "schedule" in yaml.safe_load((workflows / "retrain-on.yml").read_text())[True]

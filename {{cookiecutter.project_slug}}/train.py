@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 sys.path.append("src")
-from models import MODELS, build_model, features, is_loadable
+from models import MODELS, build_model, check_loadable, features
 from project import MODEL, TRAIN, Prepare, Train, one_line, read_params, require
 from split import fingerprint, folds
 from tables import kind_of
@@ -40,28 +40,25 @@ def main() -> None:
     require(TRAIN)
     data, params, table = read_params(Prepare), read_params(Train), pd.read_parquet(TRAIN)
     name, y = params.model, np.array(table[data.target].tolist())
-    columns = table.columns.drop([data.target, *([data.group] if data.group else [])])
-    kinds = {column: kind_of(table[column]) for column in columns}
+    kinds = {column: kind_of(table[column]) for column in table}
+    del kinds[data.target]
+    kinds.pop(data.group, None)
     X = features(table, kinds)
-    parts = [rows for rows in folds(table, data, params) if len(np.unique(y[rows[0]])) > 1]
-    if len(parts) < 2 or params.folds > len(y) / 2:
-        sys.exit(f"params.yaml: train.folds: {params.folds} are too many for {len(y)} rows.")
+    setting = step = f"params.yaml: train.{name}"
     if name not in MODELS:
         sys.exit(f"params.yaml: train.model must be one of {[*MODELS]}, not {name!r}.")
-    step = f"params.yaml: train.{name}"
     try:
         settings = dict(getattr(params, name, None) or {})
-        model = build_model(name, settings, kinds, params.seed, params.text)
-        if not is_loadable(model):
-            sys.exit("train.py: move the model's own classes and functions to src/models.py.")
+        gaps = bool(X.isna().any(axis=None))
+        model = build_model(name, settings, kinds, params.seed, params.text, gaps)
+        check_loadable(model)
         with threadpool_limits(params.threads), joblib.parallel_config(n_jobs=params.threads):
             step = f"{name} cannot learn from {TRAIN.as_posix()}"
-            scores = cross_validate(model, X, y, parts)
+            scores = cross_validate(model, X, y, folds(table, data, params))
             model.fit(X, y)
     except (TypeError, ValueError) as error:
-        if type(error).__name__ == "InvalidParameterError":
-            step = f"params.yaml: train.{name}"
-        sys.exit(f"{step}: {one_line(error)}")
+        is_setting = type(error).__name__ == "InvalidParameterError"
+        sys.exit(f"{setting if is_setting else step}: {one_line(error)}")
     model.info = {
         "model": name,
         "settings": settings,

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 
 from project import Prepare
-from split import exceeds_float
 from tables import convert, is_date_text, kind_of, name_rows
 
 SAMPLE = 10_000  # rows that are looked at where all would take too long
@@ -19,11 +18,16 @@ UNCLEAR_DATE = r"(0?\d|1[0-2])[-/.](0?\d|1[0-2])[-/.]\d.*"
 def find_problems(table: pd.DataFrame, params: Prepare) -> Iterator[str]:
     """Yield which columns are not there, and which cells cannot be used."""
     names = ", ".join(repr(name) for name in table.columns[:20])
-    for name in [params.target, params.group, params.time, params.id, *params.drop]:
-        if name is not None and name not in table:
+    named = [params.target, params.group, params.time, params.id, *params.drop]
+    for name in dict.fromkeys(name for name in named if name is not None):
+        if name not in table:
             yield f"there is no column {name!r}, which params.yaml names; there are: {names}."
+        elif named.count(name) > 1:
+            yield f"column {name!r} may be only one of target, group, time, id and drop."
     if set(table.columns) - {*params.drop, params.id, params.group} <= {params.target}:
         yield f"there is no column but {params.target!r}: nothing to predict it from."
+    if params.target in table and table[params.target].isna().all():
+        yield f"column {params.target!r} is empty: there is nothing to learn."
     for name, column in table.items():
         cells = convert(column, "date") if name == params.time and is_text(column) else column
         bad = {"no date": column.notna() & cells.isna()}
@@ -58,9 +62,12 @@ def find_bad_target(column: pd.Series, keys: np.ndarray) -> Iterator[str]:
 def find_bad_target(column: pd.Series, keys: np.ndarray) -> Iterator[str]:
     """Yield why these numbers cannot be predicted; keys are equal where rows belong together."""
     if kind_of(column) != "number":
+        text = column.astype("str")[convert(column.astype("str"), "number").isna()]
         yield (
-            f"column {column.name!r} has text such as {column.iloc[0]!r}: this looks like"
-            " classification, but the project predicts numbers (make one with task=classification)."
+            f"column {column.name!r} is no number in {name_rows(text.index)}, such as"
+            f" {text.iloc[0]!r}: if it holds numbers, set decimal, thousands or na_values in"
+            " prepare.read; else this looks like classification, but the project predicts numbers"
+            " (make one with task=classification)."
         )
     elif column.nunique() < 2:
         yield f"column {column.name!r} is {column.iloc[0]} everywhere: there is nothing to predict."
@@ -91,15 +98,18 @@ def find_warnings(table: pd.DataFrame, params: Prepare) -> Iterator[str]:
         is_name = is_text(column) or column.dtype.kind in "iu"
         is_date = is_date_text(column)
         words = ""
-        if count < 2:
+        text = table[name].dropna()
+        text = text[convert(text, "number").isna()] if is_text(column) else text
+        if column.dtype.kind in "iuf" and (column % 1 == 0).all() and column.abs().max() > 2**53:
+            words = "has whole numbers beyond 2**53, of which models mix up some."
+        elif count < 2:
             words = "is constant." if count else "is empty."
         elif is_date and column.str.fullmatch(UNCLEAR_DATE).all():
             words = (
                 f"has dates such as {column.iloc[0]}, read with the month first: if the day is,"
                 " set prepare.read.dayfirst to true."
             )
-        elif is_text(column) and convert(column, "number").notna().mean() > 0.5:
-            text = table[name][convert(table[name], "number").isna() & table[name].notna()]
+        elif is_text(column) and convert(column, "number").notna().mean() > 0.5 and len(text):
             words = (
                 f"is text because of cells such as {text.iloc[0]!r} in {name_rows(text.index)}:"
                 " to make them missing, list them in prepare.read.na_values."
@@ -110,11 +120,9 @@ def find_warnings(table: pd.DataFrame, params: Prepare) -> Iterator[str]:
             words = "looks like an id of several rows: set prepare.group or prepare.drop."
         elif is_text(column) and not is_date and count > 100:
             words = f"has {count} categories: try train.text: target."
-        elif exceeds_float(table[name]):
-            words = "has whole numbers beyond 2**53, of which models mix up some."
         if words:
             yield f"column {name!r} {words}"
-        if count > 1 and not is_text(column) and gives_away(look[name], look[target.name]):
+        if count > 1 and gives_away(look[name], look[target.name]):
             yield f"column {name!r} tells {target.name!r} by itself: is it known beforehand?"
 
 
@@ -126,8 +134,11 @@ def is_text(column: pd.Series) -> bool:
 def gives_away(feature: pd.Series, target: pd.Series) -> bool:
     """Tell whether a feature has the order of the numbers, or of the classes, to predict."""
 {%- if cookiecutter.task == 'classification' %}
+    if is_text(feature):  # other words for the classes
+        classes = target.groupby(feature).nunique()
+        return bool(classes.max() == 1 and len(classes) <= 2 * target.nunique())
     ordered = target[feature.sort_values().index]
     return int((ordered != ordered.shift()).sum()) <= target.nunique()
 {%- else %}
-    return bool(abs(feature.rank().corr(target.rank())) > 0.999)
+    return not is_text(feature) and bool(abs(feature.rank().corr(target.rank())) > 0.999)
 {%- endif %}

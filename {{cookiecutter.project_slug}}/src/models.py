@@ -41,7 +41,12 @@ MODELS = {
 
 
 def build_model(
-    name: str, settings: dict[str, Any], kinds: dict[str, str], seed: int, text: str = "string"
+    name: str,
+    settings: dict[str, Any],
+    kinds: dict[str, str],
+    seed: int,
+    text: str = "string",
+    has_gaps: bool = True,
 ) -> Pipeline:
     """Return the untrained pipeline for columns of these kinds; ValueError for a wrong setting.
 
@@ -51,7 +56,8 @@ def build_model(
     model = base.clone(MODELS[name])
     steps: dict[str, Any] = {
         "table": table_step(kinds, text),
-        "impute": SimpleImputer(add_indicator=True, keep_empty_features=True, copy=False),
+        # Where no cell is missing an indicator would say nothing, but cost a copy of the table.
+        "impute": SimpleImputer(add_indicator=has_gaps, keep_empty_features=True, copy=False),
         "scale": StandardScaler(copy=False),
     }
     for key, value in settings.items():
@@ -107,12 +113,14 @@ def features(table: pd.DataFrame, kinds: dict[str, str]) -> pd.DataFrame:
     return table[list(kinds)].astype(booleans)
 
 
-def is_loadable(model: Pipeline) -> bool:
-    """Tell whether other scripts can load it: they cannot see what this one defines."""
+def check_loadable(model: Pipeline) -> None:
+    """Exit where other scripts could not load it: they do not see what train.py defines."""
     try:
-        return b"__main__" not in pickle.dumps(model)
+        if b"__main__" not in pickle.dumps(model):
+            return
     except (AttributeError, pickle.PicklingError):
-        return False
+        pass
+    sys.exit("train.py: move the model's own classes and functions to src/models.py.")
 
 
 def load_model(path: Path) -> Pipeline:

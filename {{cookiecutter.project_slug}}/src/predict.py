@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -28,8 +29,10 @@ def predict(model: Pipeline, table: pd.DataFrame) -> pd.DataFrame:
     """Return a prediction per row; DataError where a column is missing or not of its kind."""
     kinds, X = model.info["columns"], pd.DataFrame(index=table.index)
     problems = [f"there is no column {name!r}." for name in kinds if name not in table]
+    if table.empty:
+        problems.append("it has no rows.")
     for name in table.columns.intersection([*kinds]):
-        X[name] = convert(table[name], kinds[name])
+        X[name] = convert(table[name], kinds[name], model.info["read"].get("dayfirst"))
         bad = table.index[X[name].isna() & table[name].notna()]
         if len(bad):
             rows = f"{name_rows(bad)}, such as {str(table[name][bad[0]])!r}"
@@ -46,18 +49,29 @@ def predict(model: Pipeline, table: pd.DataFrame) -> pd.DataFrame:
     return found
 
 
-def predict_file(model: Pipeline, source: Path, result: Path) -> None:
-    """Write the predictions for a table, by chunks, so that one of any length fits into memory."""
+def predict_file(model: Pipeline, source: Path) -> Iterator[pd.DataFrame]:
+    """Yield the predictions for a file, by chunks, so that one of any length fits into memory."""
     info = model.info
     texts = {name: "str" for name, kind in info["columns"].items() if kind == "text"}
     options = info["read"] | {"dtype": texts | info["read"].get("dtype", {})}
-    for chunk in read_chunks(source, options, rows=CHUNK):
+    for number, chunk in enumerate(read_chunks(source, options, rows=CHUNK)):
         ignored = [name for name in chunk if name not in [*info["columns"], info["id"]]]
-        if ignored and not result.exists():
+        if ignored and number == 0:
             tell(f"the model takes no notice of {', '.join(ignored)}.")
+        if chunk.empty and number > 0:
+            continue  # the empty rows at the end of what a spreadsheet wrote
         with threadpool_limits(info["threads"]):
-            found = predict(model, chunk)
-        found.to_csv(result, mode="a", header=not result.exists(), index=False, lineterminator="\n")
+            yield predict(model, chunk)
+
+
+def find_commit(path: Path) -> str | None:
+    """Return the first commit whose dvc.lock has this model; None where that is not known."""
+    md5 = hashlib.md5(path.read_bytes()).hexdigest()
+    git = ["git", "log", "--reverse", "--format=%H", "-S", md5, "--", "dvc.lock"]
+    if not shutil.which("git"):
+        return None
+    commits = subprocess.run(git, capture_output=True, text=True, check=False).stdout.split()
+    return commits[0] if commits else None
 
 
 def main() -> None:
@@ -69,14 +83,13 @@ def main() -> None:
     arguments = parser.parse_args()
     model = load_model(arguments.model)
     if arguments.info:
-        md5 = hashlib.md5(arguments.model.read_bytes()).hexdigest()
-        git = ["git", "log", "--reverse", "--format=%H", "-S", md5, "--", "dvc.lock"]
-        commits = subprocess.run(git, capture_output=True, text=True, check=False).stdout.split()
-        info = model.info | {"commit": commits[0] if commits else None}
+        info = model.info | {"commit": find_commit(arguments.model)}
         print(json.dumps(info, indent=2, ensure_ascii=False))
         return
     if not arguments.table:
         parser.error("which table?")
+    if arguments.output and not Path(arguments.output).parent.is_dir():
+        sys.exit(f"{arguments.output}: there is no such folder.")
     with tempfile.TemporaryDirectory() as folder:
         source, result = Path(arguments.table), Path(folder, "predictions.csv")
         if arguments.table == "-":
@@ -84,15 +97,14 @@ def main() -> None:
             with source.open("wb") as file:
                 shutil.copyfileobj(sys.stdin.buffer, file)
         try:
-            predict_file(model, source, result)
+            for number, found in enumerate(predict_file(model, source)):
+                found.to_csv(result, mode="a", header=number == 0, index=False, lineterminator="\n")
         except DataError as error:
             sys.exit(listed(arguments.table, error.args))
-        if not arguments.output:
-            sys.stdout.write(result.read_text(encoding="utf-8"))
-        elif not Path(arguments.output).parent.is_dir():
-            sys.exit(f"{arguments.output}: there is no such folder.")
-        else:
+        if arguments.output:
             shutil.copyfile(result, arguments.output)
+        else:
+            sys.stdout.write(result.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":

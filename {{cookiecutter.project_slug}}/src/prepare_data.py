@@ -51,9 +51,13 @@ def prepare(table: pd.DataFrame, params: Prepare) -> tuple[pd.DataFrame, pd.Data
     rows |= {"train_rows": len(train), "test_rows": len(test), "features": table.shape[1] - 1}
     rows["test_hash"] = fingerprint(test[params.target])
     rows["missing_cells"] = int(table.isna().sum().sum())
+    if train.empty or test.empty:
+        alike = f"have the same {params.time or params.group or 'features'}"
+        raise DataError(f"all rows {alike}: none is left for the test.")
 {%- if cookiecutter.task == 'classification' %}
-    if unknown := set(test[params.target]) - set(train[params.target]):
-        raise DataError(f"the classes {unknown} are in the test only: set another seed or size.")
+    if unknown := set(map(str, test[params.target])) - set(map(str, train[params.target])):
+        change = "group or time" if params.group or params.time else "seed or test_size"
+        raise DataError(f"the classes {unknown} are in the test only: change prepare.{change}.")
     sizes = table[params.target].value_counts().head(20).sort_index()
     rows["rows_per_class"] = {str(name): int(size) for name, size in sizes.items()}
 {%- endif %}

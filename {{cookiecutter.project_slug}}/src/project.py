@@ -4,7 +4,7 @@ import difflib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML, YAMLError
@@ -51,24 +51,50 @@ class Evaluate(Block):
     importance_repeats: int = Field(ge=1)
 
 
+class Column(BaseModel):
+    """What data/schema.yaml says of a column."""
+
+    model_config = ConfigDict(extra="forbid")
+    type: Literal["number", "integer", "boolean", "date", "text"]
+    required: bool = True
+    missing: bool = True
+    range: tuple[float, float] | None = None
+    categories: list[str] | None = None
+
+
+class Schema(BaseModel):
+    """What data/schema.yaml may hold."""
+
+    columns: dict[str, Column]
+
+
 def read_params(kind: type[Block]) -> Any:
     """Return the block that is named like this class; exit with all that is wrong in it."""
-    name, problems = kind.__name__.lower(), []
+    name = kind.__name__.lower()
     try:
-        params = (YAML(typ="safe").load(Path("params.yaml")) or {}).get(name)
-        for key in set(params or {}) - set(kind.model_fields):
-            for near in difflib.get_close_matches(str(key), kind.model_fields, 1, 0.8):
-                problems.append(f"{name}.{key} is unknown: did you mean {near!r}?")
-        block = kind.model_validate(params)
+        return validate(kind, name, (YAML(typ="safe").load(Path("params.yaml")) or {}).get(name))
+    except DataError as error:
+        problems = list(error.args)
+    except (OSError, YAMLError, AttributeError) as error:
+        problems = [one_line(error)]
+    sys.exit(listed("params.yaml", problems))
+
+
+def validate(kind: type[BaseModel], name: str, block: Any) -> Any:
+    """Return a block of a YAML file as an object; DataError with all that is wrong in it."""
+    problems = []
+    for key in set(block if isinstance(block, dict) else []) - set(kind.model_fields):
+        for near in difflib.get_close_matches(str(key), kind.model_fields, 1, 0.8):
+            problems.append(f"{name}.{key} is unknown: did you mean {near!r}?")
+    try:
+        checked = kind.model_validate(block)
     except ValidationError as error:
         for wrong in error.errors():
             given = "" if wrong["type"] == "missing" else f", not {wrong['input']!r}"
             problems.append(f"{'.'.join(map(str, [name, *wrong['loc']]))}: {wrong['msg']}{given}.")
-    except (OSError, YAMLError, AttributeError, TypeError) as error:
-        problems.append(one_line(error))
     if problems:
-        sys.exit(listed("params.yaml", problems))
-    return block
+        raise DataError(*problems)
+    return checked
 
 
 def one_line(error: object) -> str:

@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 from ruamel.yaml import YAML, YAMLError
 
-from project import SCHEMA, DataError, one_line
-from tables import convert, kind_of, name_rows
+from project import SCHEMA, Column, DataError, Schema, one_line, validate
+from tables import convert, is_date_text, kind_of, name_rows
 
 
 def infer_rule(column: pd.Series) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def infer_rule(column: pd.Series) -> dict[str, Any]:
         rule["range"] = [max(lowest, 0.0) if least >= 0 else lowest, most + (most - least)]
         if (column.dropna() % 1 == 0).all():
             rule["type"] = "integer"
-    if rule["type"] == "text" and column.nunique() <= 40:
+    if rule["type"] == "text" and column.nunique() <= 40 and not is_date_text(column):
         rule["categories"] = sorted(column.dropna().unique())
     return rule
 
@@ -34,6 +34,7 @@ def write_schema(table: pd.DataFrame) -> None:
     if SCHEMA.as_posix() not in dependencies:
         dependencies.append(SCHEMA.as_posix())
         yaml.dump(pipeline, Path("dvc.yaml"))
+    print(f"Wrote {SCHEMA.as_posix()}: edit it, and commit it with dvc.yaml")
 
 
 def find_violations(table: pd.DataFrame) -> Iterator[str]:
@@ -41,32 +42,31 @@ def find_violations(table: pd.DataFrame) -> Iterator[str]:
     if not SCHEMA.exists():
         return
     try:
-        rules = YAML(typ="safe").load(SCHEMA)["columns"]
-    except (YAMLError, KeyError, TypeError) as error:
-        raise DataError(f"{SCHEMA.as_posix()} is no schema: {one_line(error)}") from error
+        rules = validate(Schema, SCHEMA.as_posix(), YAML(typ="safe").load(SCHEMA)).columns
+    except YAMLError as error:
+        raise DataError(f"{SCHEMA.as_posix()}: {one_line(error)}") from error
     for name in [*table.columns.difference([*rules]), *rules]:
         rule, column = rules.get(name), table.get(name)
         if rule is None:
             yield f"column {name!r} is not in {SCHEMA.as_posix()}."
-        elif column is None and rule.get("required", True):
+        elif column is None and rule.required:
             yield f"column {name!r} is not there, but {SCHEMA.as_posix()} requires it."
         elif column is not None:
             yield from find_wrong_cells(column, rule)
 
 
-def find_wrong_cells(column: pd.Series, rule: dict[str, Any]) -> Iterator[str]:
+def find_wrong_cells(column: pd.Series, rule: Column) -> Iterator[str]:
     """Yield which cells of a column break its rule."""
-    kind = rule.get("type", kind_of(column))
-    cells = convert(column, "number" if kind == "integer" else kind)
-    wrong = {f"no {kind}": column.notna() & cells.isna()}
-    if kind == "integer":
+    cells = convert(column, "number" if rule.type == "integer" else rule.type)
+    wrong = {f"no {rule.type}": column.notna() & cells.isna()}
+    if rule.type == "integer":
         wrong["no integer"] |= cells % 1 > 0
-    if rule.get("missing") is False:
+    if not rule.missing:
         wrong["empty"] = column.isna()
-    if "categories" in rule:
-        wrong["none of the categories"] = cells.notna() & ~cells.isin(rule["categories"])
-    if "range" in rule:
-        least, most = rule["range"]
+    if rule.categories is not None:
+        wrong["none of the categories"] = cells.notna() & ~cells.isin(rule.categories)
+    if rule.range is not None:
+        least, most = rule.range
         wrong[f"not from {least} to {most}"] = (cells < least) | (cells > most)
     for words, where in wrong.items():
         if where.any():

@@ -85,8 +85,12 @@ def split(table: pd.DataFrame, params: Prepare) -> tuple[pd.DataFrame, pd.DataFr
 
 def folds(
     table: pd.DataFrame, params: Prepare, settings: Train
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield which rows to learn from and which to score; in time, the past and what followed."""
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return which rows to learn from and which to score; in time, the past and what followed.
+
+    Folds with nothing to learn are left out; ValueError where that leaves fewer than two.
+    """
+    found = []
     part, first = np.zeros(len(table), int), 1 if params.time else 0
     for order in orders(table, params, settings.seed):
         place = (order.rank(method="average") - 0.5) / len(order)  # from 0 to 1
@@ -94,5 +98,9 @@ def folds(
     for number in range(first, settings.folds + first):
         fold = part == number
         rest = part < number if params.time else ~fold
-        if fold.any() and rest.any():
-            yield rest, fold
+        if fold.any() and table[params.target][rest].nunique() > 1:
+            found.append((rest, fold))
+    if len(found) < 2 or settings.folds > len(table) / 2:
+        few = f"{len(table)} rows, or for the groups or classes in them"
+        raise ValueError(f"{settings.folds} folds (train.folds) are too many for {few}.")
+    return found

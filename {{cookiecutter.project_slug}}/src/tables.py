@@ -42,7 +42,20 @@ def read_tables(folder: Path, options: dict[str, Any], classes: str | None) -> p
             problems += [f"{path.name}: {sentence}" for sentence in error.args]
     if problems or not tables:
         raise DataError(*problems or [f"it holds no table ({', '.join(FORMATS)})."])
+    unify([*tables.values()], options.get("dayfirst"))
     return pd.concat(tables) if len(tables) > 1 else tables.popitem()[1]
+
+
+def unify(tables: list[pd.DataFrame], dayfirst: bool | None) -> None:
+    """Convert each column to one kind, the same in all tables."""
+    for name in tables[0]:
+        columns = [table[name] for table in tables]
+        kinds = {kind_of(column) for column in columns if column.notna().any()}
+        kind = kinds.pop() if len(kinds) == 1 else "text" if kinds else "number"
+        if dayfirst is not None and all(is_date_text(column) for column in columns):
+            kind = "date"
+        for table in tables:
+            table[name] = convert(table[name], kind, dayfirst)
 
 
 def read_chunks(
@@ -50,7 +63,7 @@ def read_chunks(
 ) -> Iterator[pd.DataFrame]:
     """Yield a table, so many rows at a time or whole; DataError where it cannot be read."""
     is_parquet = path.suffix.lower() == ".parquet"
-    start = 1 if is_parquet else 2
+    start = 1 if is_parquet or "names" in options else 2
     if not path.name.lower().endswith(FORMATS):
         raise DataError(f"only {', '.join(FORMATS)} can be read.")
     try:
@@ -58,29 +71,30 @@ def read_chunks(
         for chunk in chunks:
             chunk.index = pd.RangeIndex(start, start + len(chunk))
             start += len(chunk)
-            chunk = chunk.drop(columns="", errors="ignore").dropna(how="all")
-            for name in chunk:
-                chunk[name] = convert(chunk[name], kind_of(chunk[name]))
-                if "dayfirst" in options and is_date_text(chunk[name]):
-                    order = options["dayfirst"]
-                    chunk[name] = pd.to_datetime(chunk[name], dayfirst=order, format="mixed")
-            yield chunk
+            is_empty = chunk.isna().all(axis=1)
+            if is_empty.any():
+                tell(f"{path.name}: {name_rows(chunk.index[is_empty])} empty and left out.")
+                chunk = chunk[~is_empty]
+            yield chunk.drop(columns="", errors="ignore")
+    except DataError:
+        raise
     except UnicodeDecodeError as error:
         advice = 'in Excel, save it as "CSV UTF-8", or set prepare.read.encoding, such as cp1252'
         raise DataError(f"its text is not UTF-8: {advice}.") from error
     except ImportError as error:
         raise DataError("to read Excel files, uv add openpyxl") from error
-    except (OSError, ValueError, TypeError, LookupError) as error:
+    except Exception as error:  # what the libraries raise of a broken file has no common class
         raise DataError(f"it is empty or cannot be read: {one_line(error)}") from error
 
 
 def read_parquet(path: Path, rows: int | None) -> Iterator[pd.DataFrame]:
     """Yield the rows of a Parquet file; the names in its index are columns as well."""
-    file = pyarrow.parquet.ParquetFile(path)
+    file, names = pyarrow.parquet.ParquetFile(path), None
     for batch in file.iter_batches(rows) if rows else [file.read()]:
         chunk = batch.to_pandas()
         chunk = chunk.reset_index([name for name in chunk.index.names if name is not None])
-        yield chunk.set_axis(clean_names(list(chunk)), axis=1)
+        names = names or clean_names(list(chunk))
+        yield chunk.set_axis(names, axis=1)
 
 
 def read_text(
@@ -88,6 +102,9 @@ def read_text(
 ) -> Iterator[pd.DataFrame]:
     """Yield the rows of a CSV or Excel file."""
     own, given = dict(options), options.get("na_values", [])
+    if refused := {"header", "index_col", "nrows", "usecols"} & set(own):
+        raise DataError(f"prepare.read cannot set {refused}: see prepare.drop and read.names.")
+    names = own.pop("names", None)
     by_column = {key: own.pop(key, None) for key in ("dtype", "parse_dates", "date_format")}
     by_column["parse_dates"] = by_column["parse_dates"] or []
     own = {key: own[key] for key in own if key not in ("na_values", "dayfirst")}
@@ -95,15 +112,16 @@ def read_text(
     if path.suffix.lower() != ".xlsx":
         read = pd.read_csv
         own = find_separator(path, own) | {"skip_blank_lines": False} | own
-    raw = read(path, header=None, nrows=1, dtype=str, keep_default_na=False, **own).iloc[0].tolist()
-    names = clean_names(raw)
+    first = read(path, header=None, nrows=1, dtype=str, keep_default_na=False, **own).iloc[0]
+    own["header"] = None if names else 0
+    names = clean_names(names or first.tolist())
     words = {}
-    for name, written in zip(names, raw, strict=True):
+    for name in names:
         more = given.get(name, []) if isinstance(given, dict) else given
-        words[written] = [*([""] if name == classes else MISSING), *pd.Series(more, dtype=object)]
+        words[name] = [*([""] if name == classes else MISSING), *pd.Series(more, dtype=object)]
     if read is pd.read_csv:
         own |= {"index_col": False, "low_memory": False, "on_bad_lines": "warn", "chunksize": rows}
-    own |= by_column | {"na_values": words, "keep_default_na": False}
+    own |= by_column | {"names": names, "na_values": words, "keep_default_na": False}
     with warnings.catch_warnings(record=True, action="always") as caught:
         found = read(path, **own)
         for chunk in [found] if isinstance(found, pd.DataFrame) else found:
@@ -111,10 +129,10 @@ def read_text(
             long = re.findall(r"line (\d+): expected (\d+) fields, saw (\d+)", said)
             if long or "Length of header" in said:
                 sentences = [f"row {n} has {saw} values, the header {due}." for n, due, saw in long]
-                if raw[0].startswith("#"):
+                if names[0].startswith("#"):
                     sentences = ["row 1 is a comment: delete it, or set prepare.read.comment: '#'."]
                 raise DataError(*sentences or ["its rows have more values than its header."])
-            yield chunk.set_axis(names, axis=1)
+            yield chunk
 
 
 def find_separator(path: Path, options: dict[str, Any]) -> dict[str, str]:
@@ -176,13 +194,16 @@ def is_date_text(column: pd.Series) -> bool:
     return kind_of(column) == "text" and bool(column.dropna().str.fullmatch(DATE).all())
 
 
-def convert(column: pd.Series, kind: str) -> pd.Series:
+def convert(column: pd.Series, kind: str, dayfirst: bool | None = None) -> pd.Series:
     """Return a column of one kind; a cell that is of another is missing.
 
     Numbers are of a NumPy type, dates have no time zone, text has no spaces around and 1.0 is 1.
     """
     if kind == "date":
-        return pd.to_datetime(column, errors="coerce", utc=True).dt.tz_localize(None)
+        dates = pd.to_datetime(
+            column, errors="coerce", utc=True, dayfirst=bool(dayfirst), format="mixed"
+        )
+        return dates.dt.tz_localize(None)
     if kind == "number":
         numbers = pd.to_numeric(column, errors="coerce")
         is_plain = isinstance(numbers.dtype, np.dtype) and numbers.dtype.kind in "iuf"

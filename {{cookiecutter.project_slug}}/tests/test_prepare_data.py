@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from prepare_data import prepare
-from project import DataError, Prepare
+from project import DataError, Prepare, Train
+from split import folds
 from tables import read_tables
 
 
@@ -52,6 +53,17 @@ def test_the_latest_rows_are_the_test(table: pd.DataFrame, params: Prepare) -> N
     params.time = "height"
     train, test, _ = prepare(table, params)
     assert train["height"].max() < test["height"].min()
+
+
+@pytest.mark.parametrize("column", ["group", "time"])
+def test_the_folds_keep_to_the_rule_of_the_split(
+    table: pd.DataFrame, params: Prepare, column: str
+) -> None:
+    table["group"], table["time"] = np.repeat(range(10), 4), range(40)
+    setattr(params, column, column)
+    for rest, fold in folds(table, params, Train(model="", folds=4, threads=1)):
+        assert not set(table[column][rest]) & set(table[column][fold])
+        assert column == "group" or table["time"][rest].max() < table["time"][fold].min()
 
 
 def test_all_problems_are_named_at_once(table: pd.DataFrame, params: Prepare) -> None:

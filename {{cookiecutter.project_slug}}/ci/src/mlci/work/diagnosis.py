@@ -53,6 +53,7 @@ def examine(limit: float) -> Iterator[Check]:
             python(),
             git_identity(),
             *unfinished_merge(),
+            *absent_data(),
             check_dvc(),
             check_remote(),
             *secrets(),
@@ -85,6 +86,14 @@ def unfinished_merge() -> Iterator[Check]:
     """Name the files that a merge left in conflict, if there are any."""
     if files := conflicts():
         yield Check("Merge", "failed", f"left conflicts in {', '.join(files)}", remedy(files))
+
+
+def absent_data() -> Iterator[Check]:
+    """Name the data that are not in this checkout and that no stage can make."""
+    _, listed = ask("git", "-c", "core.quotepath=false", "ls-files", "*.dvc")
+    paths = [name.removesuffix(".dvc") for name in listed.splitlines()]
+    if absent := [path for path in paths if not Path(path).exists()]:
+        yield Check("Data", "failed", f"not here: {', '.join(absent)}", "uv run dvc pull", ADVISES)
 
 
 def is_installed() -> bool:
