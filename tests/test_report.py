@@ -448,3 +448,16 @@ def test_the_run_and_its_files_are_one_click_away(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert link_to_this_run() == f"[The run]({run}) · [its files, with `report.html`]({files})"
+
+
+@pytest.mark.slow
+def test_what_the_data_are_is_compared_without_them(project: Project) -> None:
+    """Rows, columns and missing values on both sides, from the metrics in Git."""
+    before = {"train_rows": 80, "test_rows": 20, "features": 5, "missing_cells": 0}
+    for data in before, before | {"train_rows": 1080, "missing_cells": 7}:
+        project.measure({"accuracy": 0.5, "data": data})
+        project.commit("Measure")
+    text = report(project, "--baseline", "HEAD~1")
+    assert "1,080 rows to train on, 20 to test with. Rows to train on: 80 → 1,080." in text
+    assert "Missing values: 0 → 7." in text
+    assert "Columns:" not in text

@@ -38,6 +38,12 @@ LONGEST = 65_000  # characters; GitHub refuses a comment of more than 65,536
 ROW_LIMITS = (400, 200, 100, 50, 20, 5)  # tried in turn until the report is short enough
 BOARD_ROWS = 10  # of the leaderboard
 MOST_PLOTS = 6  # in the comment; the page has all
+COUNTS = {
+    "train_rows": "Rows to train on",
+    "test_rows": "Rows to test with",
+    "features": "Columns",
+    "missing_cells": "Missing values",
+}
 VISIBLE_ROWS = 25  # the rest of a longer table is folded
 
 
@@ -198,6 +204,10 @@ def balance(comparison: Comparison, style: Style) -> str:
     if not all(map(is_number, rows.values())):
         return ""
     lines = [f"{rows['train']:,} rows to train on, {rows['test']:,} to test with."]
+    for name, label in COUNTS.items():
+        was, now = lookup(old, f"data.{name}"), lookup(new, f"data.{name}")
+        if is_number(was) and is_number(now) and was != now:
+            lines.append(f"{label}: {was:,} → {now:,}.")
     sizes, before = (rows_per_class(side) for side in (new, old))
     total = sum(sizes.values())
     if total > 0:
