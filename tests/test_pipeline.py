@@ -309,7 +309,7 @@ BAD_DATA = {
         "regression",
     ),
     "yes or no to predict": Bad(
-        "column 'price' is no number in 50 rows .* such as 'True': .* looks like classification",
+        "column 'price' is no number in 50 rows .* such as 'False': .* looks like classification",
         {row: f"{row},1,no,{row % 2 > 0}" for row in range(2, 52)},
         "regression",
     ),

@@ -15,6 +15,7 @@ from histories import Project
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from mlci import numerals
+from mlci.writing.remarks import link_to_this_run
 from packaging.requirements import Requirement
 
 LONGEST = 65_000
@@ -420,3 +421,43 @@ def test_the_package_needs_no_more_than_it_declares() -> None:
             if words[:1] in (["import"], ["from"]) and len(words) > 1:
                 root = words[1].split(".")[0]
                 assert root in sys.stdlib_module_names or root in declared, line
+
+
+HUB = "https://github.com/ada/digits/actions/runs/7"
+LAB = "https://gitlab.com/ada/digits/-/jobs/7"
+BUCKET = "https://bitbucket.org/ada/digits"
+
+
+@pytest.mark.parametrize(
+    ("variables", "run", "files"),
+    [
+        ({"GITHUB_REPOSITORY": "ada/digits", "GITHUB_RUN_ID": "7"}, HUB, f"{HUB}#artifacts"),
+        ({"CI_JOB_URL": LAB}, LAB, f"{LAB}/artifacts/browse"),
+        (
+            {"BITBUCKET_GIT_HTTP_ORIGIN": BUCKET, "BITBUCKET_BUILD_NUMBER": "7"},
+            f"{BUCKET}/pipelines/results/7",
+            f"{BUCKET}/pipelines/results/7#artifacts",
+        ),
+    ],
+    ids=["github", "gitlab", "bitbucket"],
+)
+def test_the_run_and_its_files_are_one_click_away(
+    monkeypatch, variables: dict[str, str], run: str, files: str
+) -> None:
+    assert link_to_this_run() == ""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert link_to_this_run() == f"[The run]({run}) · [its files, with `report.html`]({files})"
+
+
+@pytest.mark.slow
+def test_what_the_data_are_is_compared_without_them(project: Project) -> None:
+    """Rows, columns and missing values on both sides, from the metrics in Git."""
+    before = {"train_rows": 80, "test_rows": 20, "features": 5, "missing_cells": 0}
+    for data in before, before | {"train_rows": 1080, "missing_cells": 7}:
+        project.measure({"accuracy": 0.5, "data": data})
+        project.commit("Measure")
+    text = report(project, "--baseline", "HEAD~1")
+    assert "1,080 rows to train on, 20 to test with. Rows to train on: 80 → 1,080." in text
+    assert "Missing values: 0 → 7." in text
+    assert "Columns:" not in text

@@ -237,9 +237,16 @@ def compare_folds(old: Values, new: Values) -> Interval | None:
     return statistics.folds_change(before, now) if len(before) == len(now) > 1 else None
 
 
+def is_known(interval: Interval | None) -> bool:
+    """Tell whether an interval has bounds; of values near 1e308 it has none."""
+    return interval is not None and all(map(math.isfinite, (interval.low, interval.high)))
+
+
+@np.errstate(over="ignore", invalid="ignore")
 def weigh(old: Side, new: Side) -> Evidence:
     """Return what can be known of chance in the changes from one revision to the other."""
     folds, problems = compare_folds(old.metrics, new.metrics), []
+    folds = folds if is_known(folds) else None
     read: list[Predictions] = []
     for side, name in (old, "the baseline"), (new, "now"):
         try:
@@ -260,4 +267,5 @@ def weigh(old: Side, new: Side) -> Evidence:
         except (ValueError, OverflowError) as error:
             problems.append(f"{RESAMPLES} cannot be read: {error}")
     intervals |= compare_rows(before, now, old.metrics, new.metrics)
+    intervals = {name: one for name, one in intervals.items() if is_known(one)}
     return replace(sizes, intervals=intervals, problems=tuple(problems))

@@ -11,6 +11,10 @@ from dvc.utils.serialize import PARSERS
 MOST_VALUES = 100_000  # of one file; YAML's aliases can write billions of them in a few lines
 
 
+class TooLargeError(ValueError):
+    """A file that holds too many values to work with."""
+
+
 class FastYaml(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """PyYAML in C with the rules of YAML 1.2, which DVC follows.
 
@@ -60,7 +64,7 @@ def parse(content: bytes, path: str) -> Any:
         reason = str(error.__cause__ or error)
         raise ValueError(" ".join(reason.split())) from None
     if is_larger(found, MOST_VALUES):
-        raise ValueError(f"it holds more than {MOST_VALUES:,} values")
+        raise TooLargeError(f"it holds more than {MOST_VALUES:,} values")
     return found
 
 

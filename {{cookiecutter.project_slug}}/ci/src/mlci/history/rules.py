@@ -4,9 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dvc.exceptions import DvcException
-from dvc.utils.serialize import load_yaml
-
+from mlci.history import formats
 from mlci.history.values import ABSENT, Values, direction, is_finite, is_number
 
 DIRECTIONS = {"maximize": 1, "minimize": -1}
@@ -31,8 +29,10 @@ def read_rules(path: Path = Path("params.yaml")) -> Rules:
         ValueError: a value that cannot be, in one sentence.
     """
     try:
-        params = load_yaml(path)
-    except (OSError, ValueError, DvcException):
+        params = formats.parse(path.read_bytes(), str(path))
+    except formats.TooLargeError as error:
+        raise ValueError(f"{path}: {error}; do its aliases (*name) repeat too much?") from None
+    except (OSError, ValueError):
         return Rules()  # DVC says what is wrong with the file
     block = params.get("report") if isinstance(params, dict) else None
     return make_rules(block, str(path))

@@ -134,7 +134,7 @@ def write_images(pictures: list[Picture], folder: Path) -> list[Picture]:
                 path.write_bytes(vl_convert.vegalite_to_png(picture.spec, scale=2))
                 written.add(path)
             drawn.append(picture)
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             reason = code(" ".join(str(error).splitlines()[:2]))
             note = f"Vega cannot draw {code(picture.name)}: {reason}."
             drawn.append(replace(picture, spec={}, notes=(*picture.notes, note)))

@@ -9,10 +9,11 @@ import math
 import mimetypes
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from dvc.render.match import match_defs_renderers
+from dvc.render.match import RendererWithErrors, match_defs_renderers
 from dvc.repo import Repo
 
 from mlci.history.comparison import Comparison
@@ -20,6 +21,7 @@ from mlci.history.experiments import Experiment
 from mlci.history.rules import Rules, lookup
 from mlci.history.values import is_finite, same_target
 from mlci.markup import code, fold_away, is_bitbucket, shorten, table, text
+from mlci.writing.fences import fenced
 from mlci.writing.mermaid import (
     BINS,
     COLOURS,
@@ -40,6 +42,7 @@ from mlci.writing.wording import BRIEF, Style, write_value
 NOW = "now"
 TABLE_POINTS = 6
 MOST_CLASSES = 12
+MOST_DRAWABLE = 1e100  # what is larger is in no chart: differences of it are infinite
 MOST_DRAWN = 20_000  # points of one plot in the page
 SPACE = "\N{NO-BREAK SPACE}"
 LATEST = 10  # experiments in the chart over time
@@ -91,8 +94,45 @@ def read_plots(comparison: Comparison) -> list[Picture]:
     labels = {"workspace": NOW} | ({shown_at: baseline.name} if baseline else {})
     with Repo() as repo:
         data = repo.plots.show(revs=[*revisions, "workspace"])
-        found = match_defs_renderers(data, templates_dir=repo.plots.templates_dir)
-    return [draw(renderer, sources, labels) for renderer, sources, _ in found]
+        folder = repo.plots.templates_dir
+    pictures = []
+    for name, title, part in each_plot(data):
+        problems: list[str] = []
+
+        def drawn(part: dict[str, Any] = part, title: str = title) -> list[Picture]:
+            found = match_defs_renderers(part, templates_dir=folder)
+            pictures = [draw(one.renderer, why_not(one), labels) for one in found]
+            # DVC forgets the title of a plot that has no points.
+            return [one if one.images else replace(one, title=title) for one in pictures]
+
+        nothing: list[Picture] = []
+        found = fenced(f"The plot {name}", drawn, nothing, problems)
+        pictures += found or [Picture(name, title, notes=tuple(map(text, problems)))]
+    return pictures
+
+
+def each_plot(data: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield each plot's name and title, and what DVC found of it alone at all revisions."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for revision, content in data.items():
+        for file, declared in content.get("definitions", {}).get("data", {}).items():
+            for name, properties in declared.get("data", {}).items():
+                alone = {"data": {file: {"data": {name: properties}}}}
+                part = found.setdefault((file, name), {})
+                part[revision] = content | {"definitions": alone}
+    for (file, name), part in found.items():
+        whole = name if file in ("", "dvc.yaml") else f"{file}::{name}"
+        *_, content = part.values()
+        properties = content["definitions"]["data"][file]["data"][name]
+        yield whole, str((properties or {}).get("title") or name), part
+
+
+def why_not(found: RendererWithErrors) -> dict[str, dict[str, Any]]:
+    """Return, by revision, the files that cannot be read and the columns that are not there."""
+    errors: dict[str, dict[str, Any]] = {**found.source_errors}
+    for revision, error in found.definition_errors.items():
+        errors[revision] = errors.get(revision, {}) or {str(error): error}
+    return errors
 
 
 def draw(renderer: Any, errors: dict[str, Any], labels: dict[str, str]) -> Picture:
@@ -112,6 +152,7 @@ def draw(renderer: Any, errors: dict[str, Any], labels: dict[str, str]) -> Pictu
         images = tuple((str(row["rev"]), source) for row, source in zip(rows, sources, strict=True))
         return Picture(name, title, images=images, notes=tuple(notes))
     if not rows:
+        notes = notes or ["There are no points to draw."]
         return Picture(name, title, notes=tuple(notes))
     plot = Plot(renderer.properties, rows)
     step = math.ceil(len(rows) / MOST_DRAWN)
@@ -133,6 +174,8 @@ def polished(spec: Any) -> Any:
     """Show the numbers in DVC's confusion matrix, and leave out what its templates leave empty."""
     if isinstance(spec, list):
         return [polished(part) for part in spec]
+    if isinstance(spec, float) and not math.isfinite(spec):
+        return None  # a page's JSON has neither NaN nor Infinity
     if not isinstance(spec, dict):
         return spec
     if spec.get("name") == "showValues":
@@ -188,9 +231,9 @@ def numeric(rows: list[dict[str, Any]], x: str, y: str) -> list[Point]:
     try:
         for row in rows:
             point = float(row[x]), float(row[y])
-            if all(map(math.isfinite, point)):
+            if all(abs(value) < MOST_DRAWABLE for value in point):  # which NaN is not
                 sums.setdefault(point[0], []).append(point[1])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return []
     return [(value, sum(found) / len(found)) for value, found in sorted(sums.items())]
 
@@ -274,7 +317,7 @@ def brief(value: Any) -> str:
     """Write a number at a glance, anything else as code; DVC reads the numbers of a CSV as text."""
     try:
         return write_value(float(value), Style(BRIEF, 0))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return code(str(value))
 
 
@@ -282,17 +325,17 @@ def natural(name: str) -> tuple[float, str]:
     """Return a key that sorts numbers by their value and before text."""
     try:
         return float(name), name
-    except ValueError:
+    except (ValueError, OverflowError):
         return math.inf, name
 
 
-def over_time(experiments: list[Experiment], rules: Rules, style: Style) -> Picture | None:
-    """Draw the primary metric of the latest experiments; None where these are too few."""
+def over_time(experiments: list[Experiment], rules: Rules, style: Style) -> list[Picture]:
+    """Draw the primary metric of the latest experiments; nothing where these are too few."""
     scored = [(one, lookup(one.metrics, rules.metric)) for one in experiments]
     known = [(one, float(value)) for one, value in scored if is_finite(value)]
     known = sorted(known, key=lambda pair: pair[0].time)[-LATEST:]
     if len(known) < FEWEST:
-        return None
+        return []
     names = [one.names[0] for one, _ in known]
     values = [value for _, value in known]
     title = f"{rules.metric} of the latest experiments"
@@ -325,7 +368,7 @@ def over_time(experiments: list[Experiment], rules: Rules, style: Style) -> Pict
             },
         },
     }
-    return Picture("latest-experiments", title, chart, numbers, spec)
+    return [Picture("latest-experiments", title, chart, numbers, spec)]
 
 
 def markdown(picture: Picture) -> str:

@@ -91,6 +91,23 @@ def link_to_run(sha: str) -> str:
     return f" ([its run]({bitbucket}/commits/{sha}))" if bitbucket else ""
 
 
+def link_to_this_run() -> str:
+    """Say where this very run is, and where its files are; at home nothing."""
+    run, files = "", ""
+    hub, job = os.environ.get("GITHUB_REPOSITORY"), os.environ.get("CI_JOB_URL")
+    bitbucket = os.environ.get("BITBUCKET_GIT_HTTP_ORIGIN")
+    if hub and "GITHUB_RUN_ID" in os.environ:
+        server = os.environ.get("GITHUB_SERVER_URL", "https://github.com")
+        run = f"{server}/{hub}/actions/runs/{os.environ['GITHUB_RUN_ID']}"
+        files = f"{run}#artifacts"
+    elif job:
+        run, files = job, f"{job}/artifacts/browse"
+    elif bitbucket and "BITBUCKET_BUILD_NUMBER" in os.environ:
+        run = f"{bitbucket}/pipelines/results/{os.environ['BITBUCKET_BUILD_NUMBER']}"
+        files = f"{run}#artifacts"
+    return f"[The run]({run}) · [its files, with `report.html`]({files})" if run else ""
+
+
 def describe(freshness: Freshness) -> str:
     """Say why the metrics of a revision are not its own, after its name."""
     files = join([code(path) for path in freshness.files])

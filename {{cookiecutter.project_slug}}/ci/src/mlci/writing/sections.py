@@ -7,6 +7,7 @@ and `report-pictures/` has each plot as PNG. Each section is a function to Markd
 `report.max_regression`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,9 +24,10 @@ from mlci.history.values import is_number
 from mlci.markup import block, code, fold_away, table, text
 from mlci.settings import VARIABLES, Settings
 from mlci.writing import board, headline, measures, page, plots
+from mlci.writing.fences import fenced
 from mlci.writing.headline import Verdict
 from mlci.writing.plots import Picture
-from mlci.writing.remarks import remark
+from mlci.writing.remarks import link_to_this_run, remark
 from mlci.writing.wording import BRIEF, EXACT, Style, size, write_value
 
 T = TypeVar("T")
@@ -36,6 +38,12 @@ LONGEST = 65_000  # characters; GitHub refuses a comment of more than 65,536
 ROW_LIMITS = (400, 200, 100, 50, 20, 5)  # tried in turn until the report is short enough
 BOARD_ROWS = 10  # of the leaderboard
 MOST_PLOTS = 6  # in the comment; the page has all
+COUNTS = {
+    "train_rows": "Rows to train on",
+    "test_rows": "Rows to test with",
+    "features": "Columns",
+    "missing_cells": "Missing values",
+}
 VISIBLE_ROWS = 25  # the rest of a longer table is folded
 
 
@@ -47,8 +55,9 @@ class Report:
     rules: Rules
     verdict: Verdict
     evidence: Evidence
-    board: Board
+    board: Board | None  # None where it cannot be made
     pictures: list[Picture]
+    problems: list[str]  # a sentence for each part that is missing
 
 
 def listed(headers: list[str], rows: list[list[str]], right: tuple[int, ...], summary: str) -> str:
@@ -75,7 +84,9 @@ def name_of(revision: Revision) -> str:
     return sha if same else f"{sha} ({code(revision.name)})"
 
 
-def heading(comparison: Comparison, judged: Verdict, evidence: Evidence, run: Outcome) -> str:
+def heading(
+    comparison: Comparison, judged: Verdict, evidence: Evidence, run: Outcome, problems: list[str]
+) -> str:
     """Say the verdict, what is compared with what, and what to know before the numbers."""
     said = name_of(comparison.head)
     if comparison.results:
@@ -85,9 +96,9 @@ def heading(comparison: Comparison, judged: Verdict, evidence: Evidence, run: Ou
     headline = judged.headline
     if run.failed_stage:
         headline = f"❌ Stage {code(run.failed_stage)} failed"
-    lines = [f"## {headline}", judged.details, said.removesuffix(",")]
+    lines = [f"## {headline}", judged.details, said.removesuffix(","), link_to_this_run()]
     notes = [remark(notice) for notice in comparison.notices] + run.notes
-    notes += [text(problem) for problem in evidence.problems]
+    notes += [text(problem) for problem in dict.fromkeys([*evidence.problems, *problems])]
     lines += [f"> ⚠️ {note}" for note in notes]
     return "\n\n".join(filter(None, lines))
 
@@ -193,9 +204,13 @@ def balance(comparison: Comparison, style: Style) -> str:
     if not all(map(is_number, rows.values())):
         return ""
     lines = [f"{rows['train']:,} rows to train on, {rows['test']:,} to test with."]
+    for name, label in COUNTS.items():
+        was, now = lookup(old, f"data.{name}"), lookup(new, f"data.{name}")
+        if is_number(was) and is_number(now) and was != now:
+            lines.append(f"{label}: {was:,} → {now:,}.")
     sizes, before = (rows_per_class(side) for side in (new, old))
-    if sizes:
-        total = sum(sizes.values())
+    total = sum(sizes.values())
+    if total > 0:
         least, most = (
             f"{code(name)} with {sizes[name]:,} ({sizes[name] / total:.1%})"
             for name in (min(sizes, key=sizes.__getitem__), max(sizes, key=sizes.__getitem__))
@@ -247,17 +262,34 @@ def read(chosen: Settings, terms: Terms) -> Report:
         ValueError: this is no Git repository.
         DvcException: the checkout's dvc.yaml or dvc.lock cannot be read.
     """
+    problems: list[str] = []
     with Reader() as reader:
         comparison = compare(reader, terms, chosen.tag_prefix)
         rules = primary(comparison.head.metrics, terms.rules)
-        board = with_checkout(reader, comparison, rules)
-    found = plots.read_plots(comparison)
+        board = fenced(
+            "The leaderboard", lambda: with_checkout(reader, comparison, rules), None, problems
+        )
     style = glance(chosen, max(ROW_LIMITS))
-    latest = plots.over_time(board.comparable, rules, style)
-    evidence = gather(comparison)
-    judged = headline.judge(comparison, evidence, rules, style)
-    found = page.write_images(found + ([latest] if latest else []), PICTURES)
-    return Report(comparison, rules, judged, evidence, board, found)
+    nothing: list[Picture] = []
+    found = fenced("The plots", lambda: plots.read_plots(comparison), nothing, problems)
+    if board:
+        known = board.comparable
+        found = found + fenced(
+            "The latest experiments",
+            lambda: plots.over_time(known, rules, style),
+            nothing,
+            problems,
+        )
+    evidence = fenced("What chance can do", lambda: gather(comparison), Evidence(), problems)
+    unknown = Verdict("❌ No verdict: see below", "", 6 if rules.max_regression is not None else 0)
+    judged = fenced(
+        "The verdict",
+        lambda: headline.judge(comparison, evidence, rules, style),
+        unknown,
+        problems,
+    )
+    found = page.write_images(found, PICTURES)
+    return Report(comparison, rules, judged, evidence, board, found, problems)
 
 
 def glance(chosen: Settings, rows: int) -> Style:
@@ -271,19 +303,30 @@ def sections(report: Report, chosen: Settings, run: Outcome, rows: int) -> list[
     """Write the sections before and after the plots, their tables at most so many rows long."""
     comparison, style = report.comparison, Style(chosen.metrics_format, rows)
     brief = glance(chosen, rows)
-    ranking = board.markdown(report.board, glance(chosen, min(rows, BOARD_ROWS)))
+    problems = [*report.problems]
+
+    def part(what: str, write: Callable[[], str]) -> str:
+        return fenced(what, write, "", problems)
+
+    def ranking() -> str:
+        shown = glance(chosen, min(rows, BOARD_ROWS))
+        return f"### Leaderboard\n\n{board.markdown(report.board, shown)}" if report.board else ""
+
     before = [
-        heading(comparison, report.verdict, report.evidence, run),
         failure(run),
-        measures.table_of(comparison, report.evidence, report.rules, brief, rows),
-        params(comparison, style),
+        part(
+            "The metrics",
+            lambda: measures.table_of(comparison, report.evidence, report.rules, brief, rows),
+        ),
+        part("The parameters", lambda: params(comparison, style)),
     ]
     after = [
-        f"### Leaderboard\n\n{ranking}",
-        data(comparison, style),
-        results(comparison, chosen),
+        part("The leaderboard", ranking),
+        part("The data", lambda: data(comparison, style)),
+        part("The results", lambda: results(comparison, chosen)),
     ]
-    return ["\n\n".join(filter(None, part)) for part in (before, after)]
+    before.insert(0, heading(comparison, report.verdict, report.evidence, run, problems))
+    return ["\n\n".join(filter(None, group)) for group in (before, after)]
 
 
 def render(report: Report, chosen: Settings, run: Outcome) -> str:
