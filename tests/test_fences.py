@@ -18,7 +18,7 @@ from mlci.history.freshness import Freshness, State
 from mlci.history.revision import Revision
 from mlci.history.rules import Rules
 from mlci.history.values import flat
-from mlci.writing import headline, measures, plots, sections
+from mlci.writing import datasets, headline, measures, plots, sections
 from mlci.writing.wording import BRIEF, Style
 from test_report import report
 
@@ -134,7 +134,7 @@ def test_whatever_the_files_hold_is_written(
     verdict = headline.judge(compared, evidence, rules, STYLE)
     assert "\n" not in verdict.headline
     table = measures.table_of(compared, evidence, rules, STYLE, 50)
-    written = [table, sections.params(compared, STYLE), sections.balance(compared, STYLE)]
+    written = [table, sections.params(compared, STYLE), datasets.balance(compared, STYLE)]
     plot = Drawable({"x": "x", "y": "y", "template": template}, points)
     picture = plots.draw(plot, {}, {"workspace": "now", "abc": "main"})
     for markdown in [*written, plots.markdown(picture)]:

@@ -28,4 +28,4 @@ def main(arguments: list[str]) -> int:
     chosen = parser.parse_args(arguments)
     from mlci.work import renewal
 
-    return renewal.update() if chosen.show is None else renewal.show(chosen.show)
+    return renewal.take_newest() if chosen.show is None else renewal.show(chosen.show)

@@ -135,7 +135,7 @@ def is_complete(one: Predictions, metrics: Values) -> bool:
     return lookup(metrics, "data.test_rows") in (len(one.keys), ABSENT)
 
 
-def recognised(
+def recognise(
     name: str, before: Predictions, now: Predictions, old: Values, new: Values
 ) -> Metric | None:
     """Return the metric that gives on the rows of both sides what both metrics files say.
@@ -169,7 +169,7 @@ def compare_rows(
 ) -> dict[str, Interval]:
     """Return the interval of every metric that can be computed from the rows both sides have."""
     names = [name for values in new.values() for name in values]
-    found = {name: recognised(name, before, now, old, new) for name in names}
+    found = {name: recognise(name, before, now, old, new) for name in names}
     metrics = {name: metric for name, metric in found.items() if metric}
     left, right = common_rows(before, now)
     judged_by_test = metrics.pop("accuracy", None)

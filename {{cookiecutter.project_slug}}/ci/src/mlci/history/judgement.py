@@ -84,7 +84,7 @@ def call(change: float, interval: Interval | None, rules: Rules) -> Kind:
     return Kind.EQUAL if interval else Kind.UNKNOWN
 
 
-def worsened(new: Values, evidence: Evidence, rules: Rules) -> Iterator[tuple[str, Interval]]:
+def find_losses(new: Values, evidence: Evidence, rules: Rules) -> Iterator[tuple[str, Interval]]:
     """Return the other metrics that are worse, and not by chance, the clearest loss first."""
     found = [
         (name, interval)

@@ -104,7 +104,7 @@ def ratio(part: Floats, whole: Floats) -> Floats:
     return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
 
 
-def averaged(kind: str, average: str) -> Metric:
+def average_classes(kind: str, average: str) -> Metric:
     """Return f1, precision or recall: the mean of the classes, by rows, or of the positive one."""
 
     def metric(one: Predictions, weights: Floats) -> Floats:
@@ -199,4 +199,4 @@ def candidates(name: str, one: Predictions) -> list[Metric]:
         return []
     averages = [average] if average else [*AVERAGES]
     binary = one.positive in one.classes[2]
-    return [averaged(kind, which) for which in averages if which != "binary" or binary]
+    return [average_classes(kind, which) for which in averages if which != "binary" or binary]

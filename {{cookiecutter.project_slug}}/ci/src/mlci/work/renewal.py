@@ -24,7 +24,7 @@ class NotRenderedError(Exception):
     """Why a version of the template could not be rendered."""
 
 
-def update() -> int:
+def take_newest() -> int:
     """Update the project and return the exit code."""
     if refusal := refuse():
         print(f"{refusal}\n{UNCHANGED}")
@@ -46,7 +46,7 @@ def update() -> int:
             print(f"The template {before['template']} could not be rendered: {reason}\n{UNCHANGED}")
             return 1
         left = list_left()
-        if not unlocked(left) and lock():
+        if not awaits_decision(left) and lock():
             left["uv.lock"] = "uv lock"
     except BaseException as end:  # Ctrl-C, or SIGTERM
         restore()
@@ -136,7 +136,7 @@ def list_changed() -> dict[str, str]:
     return changed | dict.fromkeys(filter(None, others), "A")
 
 
-def unlocked(left: dict[str, str]) -> bool:
+def awaits_decision(left: dict[str, str]) -> bool:
     """Tell whether the packages can be locked only after something was decided."""
     return bool({"pyproject.toml", "pyproject.toml.rej"} & set(left))
 
@@ -183,7 +183,7 @@ def print_next(left: dict[str, str]) -> None:
         print(f"\n{len(left)} left to decide, as the table says. After that:")
     else:
         print("\nNext: look at it by `git diff HEAD`, then")
-    if unlocked(left):
+    if awaits_decision(left):
         print("  uv lock")
     print('  git add --all\n  git commit -m "Update from the template"')
 

@@ -15,7 +15,7 @@ from mlci.history.ranking import CLOSEST, HERE, Board
 from mlci.history.rules import lookup, spread
 from mlci.history.values import is_number, target
 from mlci.markup import code, table
-from mlci.writing.measures import validated
+from mlci.writing.measures import write_folds
 from mlci.writing.remarks import hint_at_shallow
 from mlci.writing.wording import EXACT, Style, write_value
 
@@ -52,7 +52,7 @@ def cells(
         if rank > style.rows and not set(board.pinned) & set(one.names):
             continue
         values = [plain(write_value(lookup(one.metrics, name), style), quote) for name in metrics]
-        validation = [validated(one.metrics, board.rules.metric, style) or "–"] if has_cv else []
+        validation = [write_folds(one.metrics, board.rules.metric, style) or "–"] if has_cv else []
         changed = [
             quote(f"{name}={plain(write_value(value, exact), str)}")
             for name, value in board.changed(one).items()

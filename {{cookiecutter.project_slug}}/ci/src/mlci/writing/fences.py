@@ -6,7 +6,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def fenced(what: str, make: Callable[[], T], instead: T, problems: list[str]) -> T:
+def fence(what: str, make: Callable[[], T], instead: T, problems: list[str]) -> T:
     """Return what `make` does; where it fails, `instead`, and the problems have one more sentence.
 
     What a user's files may hold, and what libraries raise of it, cannot be listed.

@@ -6,7 +6,7 @@ from typing import Any
 
 from mlci.history.comparison import Comparison
 from mlci.history.evidence import Evidence
-from mlci.history.judgement import Finding, Kind, decide, worsened
+from mlci.history.judgement import Finding, Kind, decide, find_losses
 from mlci.history.rules import Rules, lookup, primary, rules_at
 from mlci.history.values import ABSENT, Value, is_finite, is_nan, is_number, same_target
 from mlci.markup import code, shorten
@@ -34,7 +34,7 @@ class Verdict:
     exit_code: int = 0  # 6: too large a loss or no number, 8: nothing to compare with yet
 
 
-def causes(comparison: Comparison) -> list[str]:
+def name_causes(comparison: Comparison) -> list[str]:
     """Name in Markdown what was changed by hand: parameters, and the code and data stages read."""
     old, new = comparison.baseline, comparison.head
     if not old:
@@ -101,7 +101,7 @@ def judge_by(comparison: Comparison, evidence: Evidence, rules: Rules, style: St
         moved=f"{name} {write_value(value.old, style)} → {now} ({numbers})",
         limit=write_value(rules.max_regression, style),
     )
-    for name, _ in list(worsened(new, evidence, rules))[:1]:
+    for name, _ in list(find_losses(new, evidence, rules))[:1]:
         said += f" · {code(name)} is worse 🔴"
     parts = [after(comparison), because(found, evidence, rules, style)]
     return Verdict(said, " ".join(filter(None, parts)), 6 if found.fails else 0)
@@ -109,7 +109,7 @@ def judge_by(comparison: Comparison, evidence: Evidence, rules: Rules, style: St
 
 def after(comparison: Comparison) -> str:
     """Say what was changed by hand; empty where nothing was."""
-    reason = join(causes(comparison))
+    reason = join(name_causes(comparison))
     return f"After {reason} changed." if reason else ""
 
 

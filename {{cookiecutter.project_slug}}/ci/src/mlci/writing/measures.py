@@ -19,7 +19,7 @@ VISIBLE_ROWS = 25  # the rest of a longer table is folded
 ELSEWHERE = {"cv.": "cv.metric", "data.": "data.test_rows"}
 
 
-def counted(comparison: Comparison) -> list[Value]:
+def select_metrics(comparison: Comparison) -> list[Value]:
     """Return the metrics, without those that another part of the report tells."""
     known = {
         prefix
@@ -33,7 +33,7 @@ def table_of(
     comparison: Comparison, evidence: Evidence, rules: Rules, style: Style, most: int
 ) -> str:
     """Write the metrics, the primary one first, the unchanged ones folded."""
-    values = counted(comparison)
+    values = select_metrics(comparison)
     if not values:
         return "There are no metrics: no stage of `dvc.yaml` has written `metrics:` yet."
     values.sort(key=lambda value: value.name != rules.metric)
@@ -50,7 +50,7 @@ def table_of(
         label = value.name if names[value.name] == 1 else f"{value.path}: {value.name}"
         rows.append(row(label, value, comparison, evidence, rules, style))
     headers = ["metric", "", "now", "change (95 %)", code(baseline.name) if baseline else ""]
-    parts = [listed([*headers, "cross-validation"], rows)]
+    parts = [write_rows([*headers, "cross-validation"], rows)]
     if rest:
         cells = [[code(v.name), write_value(v.new, style)] for v in rest]
         parts.append(
@@ -86,7 +86,7 @@ def row(
         write_value(value.new, style),
         change(value, interval, style) if comparison.baseline else "",
         write_value(value.old, style) if comparison.baseline else "",
-        validated(comparison.head.metrics, value.name, style),
+        write_folds(comparison.head.metrics, value.name, style),
     ]
     if is_primary:
         cells[0], cells[2] = f"**{cells[0]}**", f"**{cells[2]}**"
@@ -113,7 +113,7 @@ def dot(interval: Interval | None, better: int) -> str:
     return DOTS[interval.sign * better]
 
 
-def validated(metrics: dict[str, dict[str, Any]], metric: str, style: Style) -> str:
+def write_folds(metrics: dict[str, dict[str, Any]], metric: str, style: Style) -> str:
     """Write the mean score over the folds with its standard deviation; empty without folds."""
     std = spread(metrics, metric)
     if std is None:
@@ -126,7 +126,7 @@ def validated(metrics: dict[str, dict[str, Any]], metric: str, style: Style) -> 
     )
 
 
-def listed(headers: list[str], rows: list[list[str]]) -> str:
+def write_rows(headers: list[str], rows: list[list[str]]) -> str:
     """Write a table without empty columns, the rows beyond the first ones folded."""
     kept = [place for place in range(len(headers)) if any(cells[place] for cells in rows)]
     headers = [headers[place] for place in kept]

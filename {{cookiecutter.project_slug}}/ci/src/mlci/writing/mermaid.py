@@ -54,7 +54,7 @@ def at(points: list[Point], x: float) -> float | None:
     return y0 + (y1 - y0) * share
 
 
-def binned(points: list[Point], axis: Axis) -> list[float | None]:
+def average_parts(points: list[Point], axis: Axis) -> list[float | None]:
     """Return the mean of y in each of the equal parts of an axis; None where there is no point."""
     parts: list[list[float]] = [[] for _ in range(BINS)]
     for x, y in points:
@@ -63,7 +63,7 @@ def binned(points: list[Point], axis: Axis) -> list[float | None]:
     return [sum(part) / len(part) if part else None for part in parts]
 
 
-def filled(line: list[float | None]) -> list[float]:
+def fill_gaps(line: list[float | None]) -> list[float]:
     """Fill the gaps of a line, which Mermaid cannot leave open, with the last value before them."""
     known = [value for value in line if value is not None]
     last, whole = known[0], []
@@ -75,12 +75,12 @@ def filled(line: list[float | None]) -> list[float]:
 
 def line_chart(across: Axis, up: str, lines: dict[str, list[float | None]]) -> str:
     """Return a Mermaid chart; it has no legend, so its title names the lines' colours."""
-    drawn = {name: filled(line) for name, line in lines.items() if set(line) != {None}}
+    drawn = {name: fill_gaps(line) for name, line in lines.items() if set(line) != {None}}
     if across.high <= across.low:
         return ""
     colours = dict(zip(colours_of([*drawn]), drawn, strict=True))
     legend = ", ".join(f"{name} {colour}" for colour, name in colours.items())
-    return mermaid(
+    return write_chart(
         legend,
         f"x-axis {written_axis(across)[0]}",
         up,
@@ -99,7 +99,7 @@ def written_axis(axis: Axis) -> tuple[str, float, int]:
         if max(abs(axis.low), abs(axis.high)) >= 10 * size:
             title, unit = f"{axis.title}, {name}", size
     decimals = decimals_of((axis.high - axis.low) / unit)
-    low, high = (written(end / unit, decimals) for end in (axis.low, axis.high))
+    low, high = (write_number(end / unit, decimals) for end in (axis.low, axis.high))
     return f'"{label(title)}" {low} --> {high}', unit, decimals
 
 
@@ -110,7 +110,9 @@ def colours_of(names: list[str]) -> list[str]:
     return [*COLOURS][: len(names)]
 
 
-def mermaid(title: str, x_axis: str, up: str, lines: list[list[float]], colours: list[str]) -> str:
+def write_chart(
+    title: str, x_axis: str, up: str, lines: list[list[float]], colours: list[str]
+) -> str:
     """Write a chart in Mermaid's language, its y axis as high as the lines need."""
     low, high = extent([value for line in lines for value in line])
     if low >= 0 and high <= 1 and high - low > 0.5:
@@ -130,7 +132,7 @@ def mermaid(title: str, x_axis: str, up: str, lines: list[list[float]], colours:
         f"    {x_axis}",
         f"    y-axis {axis}",
         *(
-            f"    line [{', '.join(written(value / unit, decimals) for value in line)}]"
+            f"    line [{', '.join(write_number(value / unit, decimals) for value in line)}]"
             for line in lines
         ),
     ]
@@ -147,7 +149,7 @@ def decimals_of(span: float) -> int:
     return min(max(0, 3 - math.floor(math.log10(span))), 12)
 
 
-def written(value: float, decimals: int) -> str:
+def write_number(value: float, decimals: int) -> str:
     """Write a number for Mermaid, which knows no exponents."""
     number = f"{value:.{decimals}f}"
     return number.rstrip("0").rstrip(".") if "." in number else number

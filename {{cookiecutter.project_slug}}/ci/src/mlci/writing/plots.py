@@ -7,7 +7,6 @@ coloured squares, and each chart has its numbers below it; `report.html` shows D
 
 import math
 import mimetypes
-import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -17,25 +16,20 @@ from dvc.render.match import RendererWithErrors, match_defs_renderers
 from dvc.repo import Repo
 
 from mlci.history.comparison import Comparison
-from mlci.history.experiments import Experiment
-from mlci.history.rules import Rules, lookup
-from mlci.history.values import is_finite, same_target
-from mlci.markup import code, fold_away, is_bitbucket, shorten, table, text
-from mlci.writing.fences import fenced
+from mlci.history.values import same_target
+from mlci.markup import code, fold_away, is_bitbucket, table, text
+from mlci.writing.fences import fence
 from mlci.writing.mermaid import (
     BINS,
     COLOURS,
-    NOW_COLOUR,
     POINTS,
     Axis,
     Point,
     at,
-    binned,
+    average_parts,
     evenly,
     extent,
-    label,
     line_chart,
-    mermaid,
 )
 from mlci.writing.wording import BRIEF, Style, write_value
 
@@ -45,8 +39,6 @@ MOST_CLASSES = 12
 MOST_DRAWABLE = 1e100  # what is larger is in no chart: differences of it are infinite
 MOST_DRAWN = 20_000  # points of one plot in the page
 SPACE = "\N{NO-BREAK SPACE}"
-LATEST = 10  # experiments in the chart over time
-FEWEST = 3
 
 
 @dataclass(frozen=True)
@@ -99,14 +91,14 @@ def read_plots(comparison: Comparison) -> list[Picture]:
     for name, title, part in each_plot(data):
         problems: list[str] = []
 
-        def drawn(part: dict[str, Any] = part, title: str = title) -> list[Picture]:
+        def draw_part(part: dict[str, Any] = part, title: str = title) -> list[Picture]:
             found = match_defs_renderers(part, templates_dir=folder)
             pictures = [draw(one.renderer, why_not(one), labels) for one in found]
             # DVC forgets the title of a plot that has no points.
             return [one if one.images else replace(one, title=title) for one in pictures]
 
         nothing: list[Picture] = []
-        found = fenced(f"The plot {name}", drawn, nothing, problems)
+        found = fence(f"The plot {name}", draw_part, nothing, problems)
         pictures += found or [Picture(name, title, notes=tuple(map(text, problems)))]
     return pictures
 
@@ -166,14 +158,14 @@ def draw(renderer: Any, errors: dict[str, Any], labels: dict[str, str]) -> Pictu
     ]
     chart, numbers = describe(plot)
     return Picture(
-        name, title, chart, numbers, polished(renderer.get_filled_template()), (), tuple(notes)
+        name, title, chart, numbers, polish(renderer.get_filled_template()), (), tuple(notes)
     )
 
 
-def polished(spec: Any) -> Any:
+def polish(spec: Any) -> Any:
     """Show the numbers in DVC's confusion matrix, and leave out what its templates leave empty."""
     if isinstance(spec, list):
-        return [polished(part) for part in spec]
+        return [polish(part) for part in spec]
     if isinstance(spec, float) and not math.isfinite(spec):
         return None  # a page's JSON has neither NaN nor Infinity
     if not isinstance(spec, dict):
@@ -183,7 +175,7 @@ def polished(spec: Any) -> Any:
     if spec.get("field") == "rev" and ("sort" in spec or "scale" in spec):
         return spec | {"title": None}  # above the columns of a facet, and above a legend
     # Without "$schema" Vega does not tell readers that it is newer than the template.
-    return {key: polished(part) for key, part in spec.items() if part != {} and key != "$schema"}
+    return {key: polish(part) for key, part in spec.items() if part != {} and key != "$schema"}
 
 
 def describe(plot: Plot) -> tuple[str, str]:
@@ -202,7 +194,7 @@ def describe(plot: Plot) -> tuple[str, str]:
     up = str(plot.properties.get("y_label") or y)
     if plot.template.startswith("scatter"):
         grid = evenly(across, BINS, centred=True)
-        drawn = {name: binned(points, across) for name, points in curves.items()}
+        drawn = {name: average_parts(points, across) for name, points in curves.items()}
         up = f"mean {up}"
         across = Axis(f"{across.title} ({BINS} equal parts)", grid[0], grid[-1])
     else:
@@ -327,48 +319,6 @@ def natural(name: str) -> tuple[float, str]:
         return float(name), name
     except (ValueError, OverflowError):
         return math.inf, name
-
-
-def over_time(experiments: list[Experiment], rules: Rules, style: Style) -> list[Picture]:
-    """Draw the primary metric of the latest experiments; nothing where these are too few."""
-    scored = [(one, lookup(one.metrics, rules.metric)) for one in experiments]
-    known = [(one, float(value)) for one, value in scored if is_finite(value)]
-    known = sorted(known, key=lambda pair: pair[0].time)[-LATEST:]
-    if len(known) < FEWEST:
-        return []
-    names = [one.names[0] for one, _ in known]
-    values = [value for _, value in known]
-    title = f"{rules.metric} of the latest experiments"
-    short = ", ".join(f'"{label(shorten(name, 12))}"' for name in names)
-    chart = mermaid(title, f"x-axis [{short}]", rules.metric, [values], [NOW_COLOUR])
-    rows = [[code(one.names[0]), write_value(value, style), one.age] for one, value in known]
-    numbers = table(["Experiment", code(rules.metric), "Age"], rows, (1,))
-    points = [
-        {"experiment": name, rules.metric: value} for name, value in zip(names, values, strict=True)
-    ]
-    field_name = re.sub(r"([\[\].\\'\"])", r"\\\1", rules.metric)  # a dot would mean a nested field
-    spec = {
-        "title": title,
-        "data": {"values": points},
-        "width": 360,
-        "height": 300,
-        "mark": {
-            "type": "line",
-            "point": {"color": NOW_COLOUR},
-            "color": NOW_COLOUR,
-            "tooltip": True,
-        },
-        "encoding": {
-            "x": {"field": "experiment", "type": "ordinal", "sort": None, "title": None},
-            "y": {
-                "field": field_name,
-                "type": "quantitative",
-                "title": rules.metric,
-                "scale": {"zero": False},
-            },
-        },
-    }
-    return [Picture("latest-experiments", title, chart, numbers, spec)]
 
 
 def markdown(picture: Picture) -> str:
