@@ -9,6 +9,7 @@ import re
 import shutil
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import histories
@@ -313,6 +314,31 @@ def test_an_experiment_outlives_its_branch(project: Project) -> None:
     done = project.script("promote", "lucky-find", "kept")
     assert done.returncode == 0, done.stderr
     assert project.git("rev-parse", "kept") == tried
+
+
+@pytest.mark.slow
+def test_another_teams_branches_are_ranked_and_taken_over(project: Project, tmp_path: Path) -> None:
+    """They are fetched by their address; no remote is added, and bad ones end in a sentence."""
+    team = histories.clone(project, tmp_path / "team")
+    team.measure({"accuracy": 0.9})
+    sha = team.commit("Better")
+    rows = board(project, "--with", f"team={team.root}")
+    assert rows[0]["names"] == ["team/main"]
+    assert project.git("remote") == ""
+    assert project.script("promote", "team/main", "taken-over").returncode == 0
+    assert project.git("rev-parse", "taken-over") == sha
+    project.git("remote", "add", "origin", str(team.root))
+    for named, sentence in {
+        "team": "is not NAME=ADDRESS",
+        "=x": "is not NAME=ADDRESS",
+        "a..b=x": "is not NAME=ADDRESS",
+        "origin=x": "'origin' is a remote of this repository",
+        f"gone={tmp_path / 'gone'}": "cannot be read",
+    }.items():
+        done = project.script("leaderboard", "--with", named)
+        assert done.returncode == 2, done.stdout
+        assert sentence in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 @pytest.mark.slow

@@ -2,8 +2,9 @@
 
 It reads Git and DVC metadata only. Remote branches and tags count as well, after `git fetch`; the
 experiments of others come by `dvc exp pull -A origin`. What has the same metrics and parameters is
-one row. Parameters are those that differ from the baseline. Exit codes: 0 done, 2 a malformed flag,
-an unknown baseline, or no repository.
+one row. Parameters are those that differ from the baseline. `--with` ranks the branches of another
+repository of the same problem as well; they stay here as NAME/BRANCH, so that `ci promote` takes
+them. Exit codes: 0 done, 2 a malformed flag, an unknown baseline, or no repository.
 """
 
 from argparse import RawDescriptionHelpFormatter
@@ -23,15 +24,26 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--baseline", default="", help="whose parameters are not shown; see ci run")
     parser.add_argument("--metrics-format", type=settings.pattern, help="numeral.js pattern")
     parser.add_argument("--limit", type=int, default=1000, help="rows of a table; default: 1000")
+    parser.add_argument(
+        "--with",
+        dest="others",
+        action="append",
+        default=[],
+        metavar="NAME=ADDRESS",
+        help="fetch the branches of another repository, and rank them too; may be repeated",
+    )
     group = parser.add_mutually_exclusive_group()
     for name in FORMATS:
         what = f"write {name.upper()}, to a file where one is named"
         group.add_argument(f"--{name}", nargs="?", const=PRINT, metavar="FILE", help=what)
     chosen = parser.parse_args(arguments)
+    from mlci.history.forks import fetch_branches
     from mlci.history.ranking import make
     from mlci.writing import board
     from mlci.writing.wording import BRIEF, Style
 
+    for named in chosen.others:
+        fetch_branches(named)
     form = next((name for name in FORMATS if getattr(chosen, name)), "")
     file = getattr(chosen, form) if form else PRINT
     write = board.FORMATS.get(form, board.terminal)
