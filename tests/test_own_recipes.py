@@ -124,6 +124,8 @@ def test_a_notebook_and_a_machine_without_uv(bake: Bake, tmp_path: Path) -> None
     run(*pip, "-r", "requirements.txt", cwd=machine)
     assert run(python, "src/predict.py", table, cwd=machine).stdout.startswith("prediction,")
     assert run(python, "-c", "import dvc", cwd=machine, check=False).returncode
+    run(*pip, project.path / "ci", cwd=machine)
+    assert "leaderboard" in run(python, "-m", "mlci", "--help", cwd=machine).stdout
 
 
 def test_service(render: Bake) -> None:

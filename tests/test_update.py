@@ -184,13 +184,19 @@ def test_an_update_brings_the_new_and_keeps_the_own(
     replace(project.path / "params.yaml", "seed: 42", "seed: 7")
     replace(project.path / "pyproject.toml", '  "joblib', '  "humanize>=4",\n  "joblib')
     run("uv", "lock", "--quiet", cwd=project.path)
-    commit(project.path, "Our own seed and dependency")
+    replace(project.path / "pyproject.toml", "line-length = 100", "line-length = 88")
+    run("ruff", "format", cwd=project.path)
+    changed = project.git("diff", "--name-only").split()
+    assert any(name.startswith("src/") for name in changed)
+    assert not any(name.startswith("ci/") for name in changed)
+    commit(project.path, "Our own seed, dependency and length of lines")
 
     files = template / "{{cookiecutter.project_slug}}"
     append(files / ".gitignore", "/from-the-template")
     for name in ("train.py", "params.yaml", "dvc.yaml", "README.md", "src/prepare_data.py"):
         append(files / name, "# from the template")
     (files / "src" / "of_the_template.py").write_text("")
+    append(files / "ci" / "src" / "mlci" / "settings.py", "# from the template")
     replace(files / "pyproject.toml", '  "pytest', '  "packaging>=24",\n  "pytest')
     answers = json.loads((template / "cookiecutter.json").read_text(encoding="utf-8"))
     answers["_remotes"]["local"]["title"] = "a renamed remote"
@@ -204,6 +210,7 @@ def test_an_update_brings_the_new_and_keeps_the_own(
     assert "were not touched: README.md, dvc.yaml, params.yaml" in done.stdout
     assert "/from-the-template" in project.read(".gitignore")
     assert "a renamed remote" in project.read("ci/remote.json")
+    assert "# from the template" in project.read("ci/src/mlci/settings.py")
     assert '"packaging>=24"' in project.read("pyproject.toml")
     assert "seed: 7" in project.read("params.yaml")
     assert '"humanize>=4"' in project.read("pyproject.toml")

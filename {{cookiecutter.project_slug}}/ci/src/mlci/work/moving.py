@@ -8,7 +8,6 @@ import contextlib
 import os
 import re
 import shlex
-import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -20,9 +19,9 @@ from mlci.storage.remote import options, remote_name, spec
 from mlci.work import template
 from mlci.work.diagnosis import check_dvc, configuration, show
 from mlci.work.duplicate import Copy, changes, find_interrupted, finish, make_copy, put_back
+from mlci.work.interruption import TERMINATED, expect_one_signal
 
 LOCAL = Path(".dvc/config.local")
-TERMINATED = 143  # the exit code of what SIGTERM ended
 SCOPE = ["--all-commits", "--run-cache"]  # what older commits use moves too
 NEXT = """\
 Next: look at `git diff`, store the secrets as SECRETS.md says, then
@@ -67,7 +66,7 @@ def change_remote(url: str, endpoint: str | None, limit: float) -> int:
         ValueError: the address is that of no storage.
     """
     target = read_target(url, endpoint)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # which ends the children too
+    expect_one_signal()
     try:
         if found := find_interrupted():
             finish(*found)

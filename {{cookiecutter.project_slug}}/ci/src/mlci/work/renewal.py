@@ -2,9 +2,7 @@
 
 import json
 import shutil
-import signal
 import subprocess
-import sys
 import tempfile
 import tomllib
 from collections import Counter
@@ -12,11 +10,11 @@ from pathlib import Path
 
 from mlci.work import template
 from mlci.work.duplicate import changes, git
+from mlci.work.interruption import expect_one_signal
 from mlci.work.merging import has_marks
 
 STATE = (".git", ".dvc", ".dvcignore", "uv.lock")  # of the project; no version of the template
 UNCHANGED = "Nothing was changed."
-TERMINATED = 143  # the exit code of what SIGTERM ended
 WORDS = {"A": "new", "M": "changed", "D": "removed"}
 
 
@@ -39,7 +37,7 @@ def take_newest() -> int:
     if newest == before["commit"]:
         print(f"Nothing to do: {new} is the newest version of the template.")
         return 0
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
+    expect_one_signal()
     try:
         if reason := take(newest):
             restore()
