@@ -143,7 +143,7 @@ def test_scripts_run_in_a_bare_clone(render: Render, task: str) -> None:
     project.run("python", "src/evaluate.py")
     metrics = json.loads(project.read("metrics.json"))
     assert list(metrics) == [*METRICS[task], "cv", "data"]
-    assert list(metrics["cv"]) == ["metric", "mean", "std", "folds"]
+    assert list(metrics["cv"]) == ["metric", "mean", "std", "folds", "scores", "rows"]
     assert metrics["cv"]["metric"] == METRICS[task][0]
     # Real data: far better than chance, and the test agrees with the cross-validation.
     assert metrics[METRICS[task][0]] > {"classification": 0.95, "regression": 0.4}[task]
