@@ -176,9 +176,9 @@ def test_every_model_is_the_same_on_any_number_of_cores(render: Render, task: st
     assert all(len(outputs) == 2 for outputs in trained[0].values())
     assert len({outputs["model.joblib"] for outputs in trained[0].values()}) == len(cases)
     assert trained[0] == trained[1]
-    infos = [json.loads(outputs["model.json"]) for outputs in trained[0].values()]
+    infos = [json.loads(trained[0][name]["model.json"]) for name in MODELS[task]]
     assert len({info["cv"]["rows"] for info in infos}) == 1  # so reports can pair the folds
-    assert all(len(info["cv"]["scores"]) == 5 for info in infos)
+    assert all(len(info["cv"]["scores"]) == 2 for info in infos)
 
 
 @pytest.mark.slow
