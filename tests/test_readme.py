@@ -159,7 +159,7 @@ class Page:
     def use_the_model(self, language: str, block: str) -> None:
         (self.owner.path / "new.csv").write_text("noise,size\n1,10\n2,50\n")
         if language == "python":
-            assert "['no' 'yes']" in self.owner.run("python", "-c", block).stdout
+            assert "probability_yes" in self.owner.run("python", "-c", block).stdout
         else:
             assert "my_label" in type_in(self.owner, block)
             assert (self.owner.path / "predictions.csv").exists()
