@@ -340,13 +340,14 @@ def test_the_latest_tagged_runs_stay_visible(project: Project) -> None:
     scores = [0.5, 0.2, 0.1, 0.3, 0.15, 0.12]
     for number, score in enumerate(scores):
         project.measure({"accuracy": score})
+        project.env["GIT_COMMITTER_DATE"] = f"2026-11-{number + 1:02} 12:00:00 +0000"
         sha = project.commit(f"Run {number}")
-        date = f"2026-11-{number + 1:02} 12:00:00 +0000"
-        project.run("git", "tag", "-a", f"exp-{sha[:7]}", "-m", "x", GIT_COMMITTER_DATE=date)
+        project.git("tag", "-a", f"exp-{sha[:7]}", "-m", "x")
     tags = project.git("tag", "--list", "exp-*", "--sort=-creatordate").split()
     for number in range(12):  # better ones, which fill the table
         project.git("switch", "--quiet", "-c", f"better-{number}", "main")
         project.measure({"accuracy": 0.6 + number / 100})
+        project.env["GIT_COMMITTER_DATE"] = f"2026-11-{number + 10:02} 12:00:00 +0000"
         project.git("tag", f"exp-{project.commit()[:7]}")
     project.git("switch", "--quiet", "main")
     project.git("tag", "exp-release")
