@@ -80,6 +80,8 @@ def word(number: int) -> str:
     return "ab"[number * 7 % 5 > 2]
 
 
+IDS = lines("id,x,y", lambda n: f"{n},{n * n % 7},{'a' if n < 30 else 'b'}")
+UNCLEAR_DATES = lines("day,x,y", lambda n: f"0{n % 9 + 1}/02/2020,{n},{word(n)}")
 CLASSES = {
     "missing words are classes": Table(
         lines("x,y", lambda n: f"{n % 11},{'None' if n % 11 > 5 else 'Mild'}"), ""
@@ -91,11 +93,11 @@ CLASSES = {
         lines("x, y", lambda n: f"{n},{word(n)}{' ' * (n % 2)}"), "spaces around the names"
     ),
     "an id": Table(
-        lines("id,x,y", lambda n: f"{n},{n * n % 7},{'a' if n < 30 else 'b'}"),
+        IDS,
         "column 'id' is different in each row: if it is an id",
     ),
     "the id orders": Table(
-        lines("id,x,y", lambda n: f"{n},{n * n % 7},{'a' if n < 30 else 'b'}"),
+        IDS,
         "column 'id' tells 'y' by itself",
     ),
     "a patient": Table(
@@ -113,11 +115,11 @@ CLASSES = {
         "column 'x' is text because of cells such as '?' in row 9",
     ),
     "unclear dates": Table(
-        lines("day,x,y", lambda n: f"0{n % 9 + 1}/02/2020,{n},{word(n)}"),
+        UNCLEAR_DATES,
         "read with the month first: if the day is, set prepare.read.dayfirst",
     ),
     "dates with the day first": Table(
-        lines("day,x,y", lambda n: f"0{n % 9 + 1}/02/2020,{n},{word(n)}"),
+        UNCLEAR_DATES,
         "",
         params={"read": {"dayfirst": True}},
     ),

@@ -34,8 +34,9 @@ def evaluate(model: Pipeline, X: pd.DataFrame, y: np.ndarray) -> tuple[dict[str,
     keys, X, model = X.index.to_numpy(), model[:-1].transform(X), model[-1]
     predicted = model.predict(X)
     truth = y[:, np.newaxis] == model.classes_
-    if hasattr(model, "predict_proba"):
-        found = model.predict_proba(X)
+    chances = model.predict_proba(X) if hasattr(model, "predict_proba") else None
+    if chances is not None:
+        found = chances
     elif hasattr(model, "decision_function"):
         found = model.decision_function(X).reshape(len(y), -1)
     else:
@@ -43,7 +44,6 @@ def evaluate(model: Pipeline, X: pd.DataFrame, y: np.ndarray) -> tuple[dict[str,
     if len(model.classes_) == 2:
         truth, found = truth[:, 1], found[:, -1]
     found = found.astype(float)
-    chances = model.predict_proba(X) if hasattr(model, "predict_proba") else None
     is_skewed = np.unique(y, return_counts=True)[1].max() >= 0.9 * len(y)
 
     def measure(rows: np.ndarray) -> dict[str, float]:

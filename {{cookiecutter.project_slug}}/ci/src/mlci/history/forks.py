@@ -1,8 +1,6 @@
 """Branches of other repositories of the same problem: a fork, another team's project."""
 
-import subprocess
-
-from mlci.history.repository import git
+from mlci.history.repository import attempt, git
 
 
 def fetch_branches(named: str) -> None:
@@ -13,20 +11,13 @@ def fetch_branches(named: str) -> None:
             cannot be read; in one sentence.
     """
     name, _, address = named.partition("=")
-    refs = f"refs/remotes/{name}/"
     if not address or address.startswith("-") or not git("check-ref-format", "--branch", name):
         raise ValueError(
             f"--with {named!r} is not NAME=ADDRESS, for example team=https://example.com/team.git"
         )
     if name in git("remote").splitlines():
         raise ValueError(f"--with: {name!r} is a remote of this repository; choose another name")
-    done = subprocess.run(
-        ["git", "fetch", "--quiet", "--no-tags", "--prune", address, f"+refs/heads/*:{refs}*"],
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        check=False,
-    )
-    if done.returncode:
-        said = done.stderr.strip().splitlines() or ["no reason given"]
-        raise ValueError(f"--with: {address} cannot be read: {said[-1]}")
+    branches = f"+refs/heads/*:refs/remotes/{name}/*"
+    _, failure = attempt("fetch", "--quiet", "--no-tags", "--prune", address, branches)
+    if failure:
+        raise ValueError(f"--with: {address} cannot be read: {failure}")

@@ -42,17 +42,20 @@ class Board:
         return [one for one in scored if not same_rows(one, self.test_rows)]
 
     @cached_property
+    def scored(self) -> list[Experiment]:
+        """The comparable experiments that have a score."""
+        return [one for one in self.comparable if score(one, self.rules) is not None]
+
+    @cached_property
     def best(self) -> list[Experiment]:
         """The experiments with the best value of the primary metric; several where they tie."""
-        scored = [one for one in self.comparable if score(one, self.rules) is not None]
-        known = scored if self.rules.direction else []
+        known = self.scored if self.rules.direction else []
         return [one for one in known if score(one, self.rules) == score(known[0], self.rules)]
 
     @cached_property
     def close(self) -> list[Experiment]:
         """The experiments right behind the best; further ones are not compared with it."""
-        scored = [one for one in self.comparable if score(one, self.rules) is not None]
-        return [one for one in scored if one not in self.best][:CLOSEST] if self.best else []
+        return [one for one in self.scored if one not in self.best][:CLOSEST] if self.best else []
 
     @cached_property
     def near(self) -> list[Experiment]:

@@ -11,12 +11,21 @@ from typing import Any
 UNSHALLOW = "git fetch --unshallow --tags origin '+refs/heads/*:refs/remotes/origin/*'"
 
 
-def git(*arguments: str) -> str:
-    """Return what a Git command prints, or an empty string where it fails."""
+def attempt(*arguments: str) -> tuple[str, str]:
+    """Return what a Git command prints; where it fails, nothing and what it said last."""
     done = subprocess.run(
         ["git", *arguments], capture_output=True, encoding="utf-8", errors="replace", check=False
     )
-    return done.stdout.strip() if done.returncode == 0 else ""
+    if done.returncode == 0:
+        return done.stdout, ""
+    said = done.stderr.strip().splitlines() or ["no reason given"]
+    return "", said[-1]
+
+
+def git(*arguments: str) -> str:
+    """Return what a Git command prints, or an empty string where it fails."""
+    output, _ = attempt(*arguments)
+    return output.strip()
 
 
 def is_repository() -> bool:

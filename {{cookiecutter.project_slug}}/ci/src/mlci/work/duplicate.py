@@ -65,6 +65,12 @@ def changes(folder: Path | None = None) -> list[str]:
     return [entry[3:] for entry in listed.split("\0") if entry]
 
 
+def refuse_changes() -> str:
+    """Return the sentence that asks for a clean checkout, or nothing where it is clean."""
+    dirty = changes()
+    return f"Commit or remove your own changes first: {', '.join(dirty[:5])}." if dirty else ""
+
+
 def head() -> str:
     """Return the commit that is checked out."""
     return git("rev-parse", "HEAD").strip()

@@ -18,7 +18,7 @@ from mlci.storage import transfer
 from mlci.storage.remote import options, remote_name, spec
 from mlci.work import template
 from mlci.work.diagnosis import check_dvc, configuration, show
-from mlci.work.duplicate import Copy, changes, find_interrupted, finish, make_copy, put_back
+from mlci.work.duplicate import Copy, find_interrupted, finish, make_copy, put_back, refuse_changes
 from mlci.work.interruption import TERMINATED, expect_one_signal
 
 LOCAL = Path(".dvc/config.local")
@@ -127,9 +127,8 @@ def move(target: Target, limit: float) -> None:
     if failed:
         show(failed)
         raise NotMovedError("This has to be mended first.")
-    if dirty := changes():
-        listed = ", ".join(dirty[:5])
-        raise NotMovedError(f"Commit or remove your own changes first: {listed}.")
+    if refusal := refuse_changes():
+        raise NotMovedError(refusal)
     if run_dvc(sys.executable, "fetch", *SCOPE):
         print("Not all could be fetched from the old storage: going on with what this clone has.")
     cache = cache_folder()

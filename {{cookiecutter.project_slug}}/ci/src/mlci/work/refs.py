@@ -3,11 +3,10 @@
 `ci/publish.py` makes them; here they are read and tidied up, with the rights of whoever asks.
 """
 
-import subprocess
 import time
 from typing import NamedTuple
 
-from mlci.history.repository import commit, git
+from mlci.history.repository import attempt, commit, git
 from mlci.work.artifact import publisher
 
 EXPERIMENTS = "refs/exps/??/*/ci-*"
@@ -35,11 +34,10 @@ def run_git(*words: str) -> str:
     Raises:
         ValueError: it fails; the message is what it said last.
     """
-    done = subprocess.run(["git", *words], capture_output=True, encoding="utf-8", check=False)
-    if done.returncode:
-        said = done.stderr.strip().splitlines() or ["no reason given"]
-        raise ValueError(f"'git {words[0]}' failed: {said[-1]}")
-    return done.stdout
+    output, failure = attempt(*words)
+    if failure:
+        raise ValueError(f"'git {words[0]}' failed: {failure}")
+    return output
 
 
 def find_saved(*patterns: str) -> list[Saved]:

@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 from mlci.work import template
-from mlci.work.duplicate import changes, git
+from mlci.work.duplicate import git, refuse_changes
 from mlci.work.interruption import expect_one_signal
 from mlci.work.merging import has_marks
 
@@ -66,8 +66,8 @@ def refuse() -> str:
     left = list_left()
     if left:
         return f"An update or a merge is not finished: decide on {', '.join(left)}, then commit."
-    if dirty := changes():
-        return f"Commit or remove your own changes first: {', '.join(dirty[:5])}."
+    if refusal := refuse_changes():
+        return refusal
     if ".git" not in skip_list():  # cruft would say "Good work!" and have lost the update
         return (
             'pyproject.toml lacks [tool.cruft] skip = [".git", ".dvc", …], as the template has it.'

@@ -23,5 +23,9 @@ def cut(rows: list[T], limit: int, what: str, command: str) -> tuple[list[T], st
     """Return at most `limit` rows, and the sentence that says what was left out."""
     if len(rows) <= limit:
         return rows, ""
-    left = len(rows) - limit
-    return rows[:limit], f"\n\n_{left:,} more {what} are left out; `{command}` lists them all._"
+    return rows[:limit], "\n\n" + left_out(len(rows) - limit, what, command)
+
+
+def left_out(count: int, what: str, command: str) -> str:
+    """Say how much is not shown, and what shows it."""
+    return f"_{count:,} more {what} are left out; `{command}` lists them all._"

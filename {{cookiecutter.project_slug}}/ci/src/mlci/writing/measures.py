@@ -10,11 +10,11 @@ from mlci.history.rules import Rules, lookup, spread
 from mlci.history.statistics import Interval
 from mlci.history.values import ABSENT, Value, direction, is_nan, is_number
 from mlci.markup import code, fold_away, table
+from mlci.writing.folding import left_out, write_rows
 from mlci.writing.wording import Style, bounds, write_difference, write_value
 
 DOTS = {1: "🟢", 0: "⚪", -1: "🔴"}
 SPACE = "\N{NO-BREAK SPACE}"
-VISIBLE_ROWS = 25  # the rest of a longer table is folded
 # What a project of this template says elsewhere: as the column "cross-validation", and of its data.
 ELSEWHERE = {"cv.": "cv.metric", "data.": "data.test_rows"}
 
@@ -50,7 +50,9 @@ def table_of(
         label = value.name if names[value.name] == 1 else f"{value.path}: {value.name}"
         rows.append(row(label, value, comparison, evidence, rules, style))
     headers = ["metric", "", "now", "change (95 %)", code(baseline.name) if baseline else ""]
-    parts = [write_rows([*headers, "cross-validation"], rows)]
+    headers, rows = drop_empty([*headers, "cross-validation"], rows)
+    right = tuple(place for place, name in enumerate(headers) if place and name)
+    parts = [write_rows(headers, rows, right, "metrics")]
     if rest:
         cells = [[code(v.name), write_value(v.new, style)] for v in rest]
         parts.append(
@@ -61,7 +63,7 @@ def table_of(
         command = "uv run dvc metrics show"
         if baseline:
             command = f"uv run dvc metrics diff --all {baseline.sha[:7]}"
-        parts.append(f"_{left:,} more metrics are left out; `{command}` lists them all._")
+        parts.append(left_out(left, "metrics", command))
     if any(cells[1] in DOTS.values() for cells in rows):
         parts.append("_🟢 better · 🔴 worse · ⚪ chance may have done it_")
     return "\n\n".join(parts)
@@ -126,14 +128,7 @@ def write_folds(metrics: dict[str, dict[str, Any]], metric: str, style: Style) -
     )
 
 
-def write_rows(headers: list[str], rows: list[list[str]]) -> str:
-    """Write a table without empty columns, the rows beyond the first ones folded."""
+def drop_empty(headers: list[str], rows: list[list[str]]) -> tuple[list[str], list[list[str]]]:
+    """Return a table without its empty columns."""
     kept = [place for place in range(len(headers)) if any(cells[place] for cells in rows)]
-    headers = [headers[place] for place in kept]
-    rows = [[cells[place] for place in kept] for cells in rows]
-    right = tuple(place for place, name in enumerate(headers) if place and name)
-    first = table(headers, rows[:VISIBLE_ROWS], right)
-    if len(rows) <= VISIBLE_ROWS:
-        return first
-    rest = table(headers, rows[VISIBLE_ROWS:], right)
-    return f"{first}\n\n{fold_away(f'{len(rows) - VISIBLE_ROWS:,} more metrics', rest)}"
+    return [headers[place] for place in kept], [[cells[place] for place in kept] for cells in rows]
