@@ -24,8 +24,14 @@ class Done(NamedTuple):
     """How a command ended; `stalled` where it was ended because nothing happened any more."""
 
     code: int
-    output: str
+    lines: list[tuple[float, str]]  # what it printed, each with its second on a common clock
     stalled: bool
+    ended: float  # its second on that clock
+
+    @property
+    def output(self) -> str:
+        """What it printed, as one text."""
+        return "".join(text for _, text in self.lines)
 
 
 def end(process: psutil.Process) -> None:
@@ -38,14 +44,14 @@ def end(process: psutil.Process) -> None:
         psutil.wait_procs(started, timeout=10)
 
 
-def keep(stream: IO[bytes], kept: deque[str], shown: bool) -> None:
+def keep(stream: IO[bytes], kept: deque[tuple[float, str]], shown: bool) -> None:
     """Keep the last lines of the output, and pass it on as it comes where it is shown."""
     for line in iter(stream.readline, b""):
         text = line.decode("utf-8", "replace")
         if shown:
             sys.stdout.write(text)
             sys.stdout.flush()
-        kept.append(text)
+        kept.append((time.monotonic(), text))
 
 
 def processor_time(process: psutil.Process) -> float:
@@ -127,15 +133,16 @@ def watch(
 
     """
     process = psutil.Process(popen.pid)
-    kept: deque[str] = deque(maxlen=KEPT_LINES)
+    kept: deque[tuple[float, str]] = deque(maxlen=KEPT_LINES)
     reader = threading.Thread(target=keep, args=(popen.stdout, kept, shown), daemon=True)
     try:
         started(process)
         reader.start()
         stalled = wait(process, popen, time_limit)
+        ended = time.monotonic()
     except BaseException:  # Ctrl-C, or CI cancels the job: DVC must not go on alone
         end(process)
         popen.wait()
         raise
     reader.join(timeout=5)  # a stage may have left a process behind that keeps the pipe open
-    return Done(popen.returncode, "".join(kept), stalled)
+    return Done(popen.returncode, [*kept], stalled, ended)
