@@ -145,8 +145,11 @@ def test_a_failed_stage_is_named_with_the_end_of_its_log(laptop: Project) -> Non
     done = laptop.script("run", "--stage-env", "AWS_SECRET_ACCESS_KEY", **tokens)
     assert done.returncode == 3, done.stdout + done.stderr
     assert "$ dvc push --run-cache" in done.stdout
-    assert laptop.report.startswith("## ❌ Stage `train` failed")
+    assert laptop.report.startswith("## ❌ Stage `train` failed: no &#96;convergence&#96;\n")
     assert "no `convergence`" in laptop.report
+    assert re.search(
+        r"- `train` [\d.]+ s · not run: `sample`, `prepare`, `evaluate`", laptop.report
+    )
     assert done.stdout.count("Running stage 'train'") == 1
     assert "line 24999" in laptop.report
     assert "line 12\n" not in laptop.report

@@ -54,7 +54,7 @@ def stage_times(lines: list[tuple[float, str]], ended: float) -> dict[str, float
     """Return the seconds of each stage that was run, its results put into the cache included.
 
     Args:
-        lines: What DVC printed, each line with its second.
+        lines: Those in which DVC names the next stage, with the second of each.
         ended: The second at which DVC ended.
 
     """

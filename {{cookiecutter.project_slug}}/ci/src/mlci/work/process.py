@@ -13,6 +13,7 @@ from typing import IO, NamedTuple
 import psutil
 
 from mlci.storage import transfer
+from mlci.work import dvc_words
 
 KEPT_LINES = 20_000  # of a command's output, for the report
 # The output is read as UTF-8, which on Windows only a console is without being told.
@@ -24,14 +25,10 @@ class Done(NamedTuple):
     """How a command ended; `stalled` where it was ended because nothing happened any more."""
 
     code: int
-    lines: list[tuple[float, str]]  # what it printed, each with its second on a common clock
+    output: str
     stalled: bool
-    ended: float  # its second on that clock
-
-    @property
-    def output(self) -> str:
-        """What it printed, as one text."""
-        return "".join(text for _, text in self.lines)
+    stages: list[tuple[float, str]]  # the lines that name the next stage, with their seconds
+    ended: float  # the second, by the same clock
 
 
 def end(process: psutil.Process) -> None:
@@ -44,14 +41,16 @@ def end(process: psutil.Process) -> None:
         psutil.wait_procs(started, timeout=10)
 
 
-def keep(stream: IO[bytes], kept: deque[tuple[float, str]], shown: bool) -> None:
+def keep(stream: IO[bytes], kept: deque[str], stages: list[tuple[float, str]], shown: bool) -> None:
     """Keep the last lines of the output, and pass it on as it comes where it is shown."""
     for line in iter(stream.readline, b""):
         text = line.decode("utf-8", "replace")
         if shown:
             sys.stdout.write(text)
             sys.stdout.flush()
-        kept.append((time.monotonic(), text))
+        kept.append(text)
+        if dvc_words.NEXT_STAGE.match(text):
+            stages.append((time.monotonic(), text))
 
 
 def processor_time(process: psutil.Process) -> float:
@@ -133,8 +132,9 @@ def watch(
 
     """
     process = psutil.Process(popen.pid)
-    kept: deque[tuple[float, str]] = deque(maxlen=KEPT_LINES)
-    reader = threading.Thread(target=keep, args=(popen.stdout, kept, shown), daemon=True)
+    kept: deque[str] = deque(maxlen=KEPT_LINES)
+    stages: list[tuple[float, str]] = []
+    reader = threading.Thread(target=keep, args=(popen.stdout, kept, stages, shown), daemon=True)
     try:
         started(process)
         reader.start()
@@ -145,4 +145,4 @@ def watch(
         popen.wait()
         raise
     reader.join(timeout=5)  # a stage may have left a process behind that keeps the pipe open
-    return Done(popen.returncode, [*kept], stalled, ended)
+    return Done(popen.returncode, "".join(kept), stalled, stages, ended)

@@ -156,7 +156,7 @@ def run_stages(session: Session, step: Step) -> list[str]:
         raise
     known = dvc_words.cached_stages(done.output)
     session.run.stages |= dict.fromkeys(known)
-    session.run.stages |= dvc_words.stage_times(done.lines, done.ended)
+    session.run.stages |= dvc_words.stage_times(done.stages, done.ended)
     if known:
         session.note(
             f"Not run, but taken from the run cache as an earlier run left it: {name_first(known)}."
