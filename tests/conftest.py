@@ -33,6 +33,9 @@ class BakedProject:
     ) -> subprocess.CompletedProcess[str]:
         """Run a command as a user would, by `uv run` in the project; fail with what it printed."""
         variables = os.environ | {"UV_PROJECT_ENVIRONMENT": str(self.environment)} | (env or {})
+        if not self.environment.exists():
+            run("uv", "sync", "--quiet", cwd=self.path, check=False, env=variables)
+            share_bytecode(self.environment)
         return run("uv", "run", "--quiet", *command, cwd=self.path, check=check, env=variables)
 
     def git(self, *arguments: str | Path) -> str:
@@ -65,6 +68,26 @@ def run(
     if check and done.returncode:
         pytest.fail(f"{command} exited {done.returncode}\n{done.stdout}\n{done.stderr}")
     return done
+
+
+def share_bytecode(environment: Path) -> None:
+    """Link what this Python has compiled into an environment that has the same packages.
+
+    uv makes links to the files in its cache, too, so the same file is one with the same number. To
+    compile the packages anew takes ten seconds, and the tests make dozens of environments.
+    """
+    for theirs in environment.glob("lib/python*/site-packages"):
+        ours = Path(sys.prefix) / theirs.relative_to(environment)
+        for folder, _, names in os.walk(ours):
+            here, there = Path(folder).parent, theirs / Path(folder).relative_to(ours)
+            if not folder.endswith("__pycache__") or not there.parent.is_dir():
+                continue
+            there.mkdir(exist_ok=True)
+            for name in names:
+                source = f"{name.split('.')[0]}.py"
+                pair = f"{here}/{source}", f"{there.parent}/{source}"
+                if all(map(os.path.isfile, pair)) and Path(pair[0]).samefile(pair[1]):
+                    os.link(f"{folder}/{name}", f"{there}/{name}")
 
 
 def load_hook(name: str, folder: Path, **answers: str) -> ModuleType:
@@ -115,18 +138,41 @@ def environments(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pa
     return lambda remote: folder / remote
 
 
+@pytest.fixture(scope="session")
+def locked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder, of all processes of a run, with the names of what uv has locked once."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "locked"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 @pytest.fixture
 def bake(
-    cookies, environments: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+    cookies,
+    environments: Callable[[str], Path],
+    locked: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[..., BakedProject]:
-    """Bake a project with hooks, as a user does: `bake(remote="s3")`."""
+    """Bake a project with hooks, as a user does: `bake(remote="s3")`.
+
+    What a project of the same kind was locked with is in uv's cache: asking the index once more
+    takes 15 seconds.
+    """
     monkeypatch.chdir(TEMPLATE)
 
     def bake(**answers: str) -> BakedProject:
-        result = cookies.bake(extra_context=asked.settle(answers))
+        settled = asked.settle(answers)
+        kind = locked / settled["remote"]
+        with monkeypatch.context() as patch:
+            if kind.exists():
+                patch.setenv("UV_OFFLINE", "1")
+            result = cookies.bake(extra_context=settled)
         if result.exception:
             raise result.exception
-        return BakedProject(result.project_path, environments(result.context["remote"]))
+        if (result.project_path / "uv.lock").exists():
+            kind.touch()
+        return BakedProject(result.project_path, environments(settled["remote"]))
 
     return bake
 

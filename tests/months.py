@@ -260,3 +260,4 @@ CHANGES = (
     *(change_code, prepare_more, train_at_home, go_back),
 )
 SHORT = (improve, write_documentation, improve_late, change_code, go_back)
+SHORTEST = (improve, improve_late, go_back)
