@@ -172,7 +172,8 @@ def test_a_plot_that_is_added_appears_without_code(drawn: Project) -> None:
     drawn.write("plots/loss.csv", "step,train,test\n0,1.0,1.5\n1,0.5,1.0\n2,0.25,0.75\n")
     points = "".join(f"{n},{3 * n}\n" for n in range(100))
     drawn.write("plots/points.csv", f"a,b\n{points}")
-    drawn.write("plots/bars.csv", "feature,gain\nage,0.512345678\nbmi,0.25\n")
+    bars = "".join(f"x{n},0.25\n" for n in range(29))
+    drawn.write("plots/bars.csv", f"feature,gain\nage,0.512345678\n{bars}")
     (drawn.root / "plots/dot.png").write_bytes(BLUE_DOT)
     text = report(drawn, "--baseline", "HEAD")
     charts = charts_of(text)
@@ -186,6 +187,8 @@ def test_a_plot_that_is_added_appears_without_code(drawn: Project) -> None:
     assert {"dvc.yaml::loss", "dvc.yaml::points", "dvc.yaml::importance"} <= {
         title if "::" in title else f"dvc.yaml::{title}" for title in titles
     }
+    heights = {spec.get("height") for spec in specs_of(page) if spec.get("mark") == {"type": "bar"}}
+    assert heights == {30 * 18}  # a line for each name
     assert 'src="data:image/png;base64,' in page
     images = drawn.root / "report-pictures"
     assert {"loss.png", "points.png", "importance.png", "curve.png"} <= {

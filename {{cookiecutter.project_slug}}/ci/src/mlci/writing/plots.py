@@ -176,7 +176,8 @@ def polish(spec: Any) -> Any:
     if spec.get("field") == "rev" and ("sort" in spec or "scale" in spec):
         return spec | {"title": None}  # above the columns of a facet, and above a legend
     if spec.get("mark") == {"type": "bar"} and below(spec, ["encoding", "y", "type"]) == "nominal":
-        spec = spec | {"height": {"step": 18, "for": "position"}}  # each name gets its line
+        names = {row.get(spec["encoding"]["y"]["field"]) for row in spec["data"]["values"]}
+        spec = spec | {"height": max(300, 18 * len(names))}  # each name gets its line
     # Without "$schema" Vega does not tell readers that it is newer than the template.
     return {key: polish(part) for key, part in spec.items() if part != {} and key != "$schema"}
 
