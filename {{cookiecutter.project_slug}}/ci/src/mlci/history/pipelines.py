@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from dvc.exceptions import DvcException
 
 from mlci.history.objects import Entry, Files
+from mlci.history.origins import Origin, read_origin
 
 PARAMS = "params.yaml"
 
@@ -44,6 +45,7 @@ class Pipelines:
 
     stages: tuple[Stage, ...]
     tracked: dict[str, dict[str, Any]]  # {path: what a .dvc file says of this output}
+    origins: dict[str, Origin]  # {path: where it was imported from}
     metrics: tuple[str, ...]  # declared at the top of a dvc.yaml
     params: tuple[str, ...]  # likewise
     broken: dict[str, str]  # {file: why it cannot be read}
@@ -53,6 +55,7 @@ def read_pipelines(files: Files) -> Pipelines:
     """Read every `dvc.yaml` and `.dvc` file; a broken one spoils no other."""
     stages: list[Stage] = []
     tracked: dict[str, dict[str, Any]] = {}
+    origins: dict[str, Origin] = {}
     metrics: list[str] = []
     params: list[str] = []
     broken = {}
@@ -62,7 +65,10 @@ def read_pipelines(files: Files) -> Pipelines:
         try:
             found = read_mapping(files, path)
             if path.endswith(".dvc"):
-                tracked |= tracked_by(found, folder)
+                outs = tracked_by(found, folder)
+                tracked |= outs
+                if origin := read_origin(found):
+                    origins |= dict.fromkeys(outs, origin)
                 continue
             resolved = resolve(files, path, found)
         except (DvcException, ValueError) as error:
@@ -75,7 +81,7 @@ def read_pipelines(files: Files) -> Pipelines:
         params += [
             posixpath.normpath(posixpath.join(folder, p)) for p in names(resolved.get("params"))
         ]
-    return Pipelines(tuple(stages), tracked, tuple(metrics), tuple(params), broken)
+    return Pipelines(tuple(stages), tracked, origins, tuple(metrics), tuple(params), broken)
 
 
 def read_mapping(files: Files, path: str) -> dict[str, Any]:
