@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -122,6 +123,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
         patch.setenv("MYPY_CACHE_DIR", str(folder / "mypy"))  # libraries are analysed only once
         patch.setenv("UV_PYTHON", sys.executable)
+        base = tmp_path_factory.getbasetemp()
+        locked = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "locked"
+        locked.mkdir(exist_ok=True)
+        patch.setenv("LOCKED_BEFORE", str(locked))
         patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)  # nothing would be compiled but once
         (folder / ".gitconfig").write_text("[user]\nname = Ada\nemail = ada@example.com\n")
         yield folder
@@ -138,40 +143,34 @@ def environments(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pa
     return lambda remote: folder / remote
 
 
-@pytest.fixture(scope="session")
-def locked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder, of all processes of a run, with the names of what uv has locked once."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "locked"
-    folder.mkdir(exist_ok=True)
-    return folder
+@contextmanager
+def known_packages(remote: str) -> Iterator[Callable[[Path], None]]:
+    """Let uv lock a project without the index, which takes 15 seconds, where it did so before.
+
+    What a project with the same remote was locked with in this run of the tests is in uv's cache.
+    The function that this gives is to be told which project was made.
+    """
+    before = Path(os.environ["LOCKED_BEFORE"], remote)
+    with pytest.MonkeyPatch.context() as patch:
+        if before.exists():
+            patch.setenv("UV_OFFLINE", "1")
+        yield lambda project: before.touch() if (project / "uv.lock").exists() else None
 
 
 @pytest.fixture
 def bake(
-    cookies,
-    environments: Callable[[str], Path],
-    locked: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    cookies, environments: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., BakedProject]:
-    """Bake a project with hooks, as a user does: `bake(remote="s3")`.
-
-    What a project of the same kind was locked with is in uv's cache: asking the index once more
-    takes 15 seconds.
-    """
+    """Bake a project with hooks, as a user does: `bake(remote="s3")`."""
     monkeypatch.chdir(TEMPLATE)
 
     def bake(**answers: str) -> BakedProject:
         settled = asked.settle(answers)
-        kind = locked / settled["remote"]
-        with monkeypatch.context() as patch:
-            if kind.exists():
-                patch.setenv("UV_OFFLINE", "1")
+        with known_packages(settled["remote"]) as made:
             result = cookies.bake(extra_context=settled)
-        if result.exception:
-            raise result.exception
-        if (result.project_path / "uv.lock").exists():
-            kind.touch()
+            if result.exception:
+                raise result.exception
+            made(result.project_path)
         return BakedProject(result.project_path, environments(settled["remote"]))
 
     return bake
