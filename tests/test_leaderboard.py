@@ -224,7 +224,7 @@ def test_every_form_has_the_same_rows(project: Project) -> None:
     assert project.script("leaderboard", "--md", "board.md").stdout == "Wrote board.md\n"
     # Some seconds later it is older, and its column another one.
     written = [
-        re.sub(r"\d+ seconds? ago|[ :-]", "", text)
+        re.sub(r"\d+\sseconds?\sago|[ :-]", "", text)
         for text in (markdown, (project.root / "board.md").read_text(encoding="utf-8"))
     ]
     assert written[0] == written[1]

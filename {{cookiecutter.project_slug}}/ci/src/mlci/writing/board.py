@@ -15,7 +15,7 @@ from mlci.history.ranking import CLOSEST, HERE, Board
 from mlci.history.rules import lookup, spread
 from mlci.history.values import is_number, target
 from mlci.markup import code, table
-from mlci.writing.measures import write_folds
+from mlci.writing.measures import SPACE, write_folds
 from mlci.writing.remarks import hint_at_shallow
 from mlci.writing.wording import EXACT, Style, write_value
 
@@ -64,7 +64,7 @@ def cells(
         row = [f"{rank}\N{NO-BREAK SPACE}{board.mark(one)}".strip(), few(names, MOST_NAMES)]
         row += [*values[:1], *validation, few(changed, MOST_PARAMS)]
         row += [quote(one.author) if one.author else ""] if several else []
-        rows.append([*row, one.age, *values[1:]])
+        rows.append([*row, one.age.replace(" ", SPACE), *values[1:]])
     return headers, rows
 
 
