@@ -8,7 +8,7 @@ Prints a table with pass or fail, and ends with code 1 where a promise is broken
 - seen: a true difference is called. At least what the paired test sees (mid-p McNemar by SciPy),
   less three points.
 
-`python benchmarks/verdicts.py [HISTORIES]`, 2,000 if not given: about ten minutes on two cores.
+`python benchmarks/verdicts.py [HISTORIES]`, 2,000 if not given: about ten minutes on two idle cores.
 """
 
 import hashlib
@@ -25,11 +25,12 @@ from mlci.history.evidence import Side, weigh
 from mlci.history.judgement import decide
 from mlci.history.rules import Rules
 from mlci.history.values import direction
-from scipy import stats
+from scipy import special, stats
 from sklearn import metrics, set_config
 from sklearn.base import clone
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import Ridge
 from sklearn.model_selection import StratifiedKFold
 from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
@@ -95,7 +96,7 @@ def table(keys: Array, columns: dict[str, Array]) -> bytes:
 
 
 CLASSES: dict[str, Callable[[Array, Array, Array], float]] = {
-    "accuracy": lambda y, predicted, _: metrics.accuracy_score(y, predicted),
+    "accuracy": lambda y, predicted, _: (y == predicted).mean(),
     "f1_macro": lambda y, predicted, _: metrics.f1_score(y, predicted, average="macro"),
     "roc_auc": lambda y, _, chances: metrics.roc_auc_score(y, chances[:, 1]),
     "log_loss": lambda y, _, chances: metrics.log_loss(y, chances, labels=[0, 1]),
@@ -110,9 +111,12 @@ def side_of_classes(
     chances = model.predict_proba(X)
     predicted = chances.argmax(axis=1)
     value = CLASSES[metric](y, predicted, chances)
-    likelihood = np.where(y == 1, chances[:, 1], chances[:, 0])
-    columns = {"actual": y, "predicted": predicted, "likelihood": likelihood}
-    rows = table(keys, columns | {"score 1": chances[:, 1]})
+    columns = {"actual": y, "predicted": predicted}
+    if metric == "log_loss":
+        columns["likelihood"] = np.where(y == 1, chances[:, 1], chances[:, 0])
+    if metric == "roc_auc":
+        columns["score 1"] = chances[:, 1]
+    rows = table(keys, columns)
     return Side(measured(metric, value, len(y), **cv), rows)
 
 
@@ -131,11 +135,16 @@ def measured(metric: str, value: float, test_rows: int, **cv: Any) -> dict[str, 
     return {"metrics.json": found | {f"cv.{name}": said for name, said in cv.items()}}
 
 
+def linear() -> LinearDiscriminantAnalysis:
+    """Return a linear model of classes that fits a few columns in a millisecond."""
+    return LinearDiscriminantAnalysis(solver="lsqr")
+
+
 def cross_validate(X: Array, y: Array, folds: int) -> list[float]:
     """Return the accuracy on each fold, the same folds for the same classes."""
     scores = []
     for rest, fold in StratifiedKFold(folds, shuffle=True, random_state=0).split(X, y):
-        model = LogisticRegression().fit(X[rest], y[rest])
+        model = linear().fit(X[rest], y[rest])
         scores.append(float((model.predict(X[fold]) == y[fold]).mean()))
     return scores
 
@@ -148,7 +157,7 @@ def equal_or_not(
     train, test = data.part(slice(TRAIN_ROWS)), data.part(slice(TRAIN_ROWS, None))
     keys = np.arange(rows)
     before, now = (
-        side_of_classes(LogisticRegression().fit(X, train.y), test_X, test.y, keys, metric)
+        side_of_classes(linear().fit(X, train.y), test_X, test.y, keys, metric)
         for X, test_X in zip(train.views, test.views, strict=True)
     )
     return before, now
@@ -167,8 +176,8 @@ def folds_only(metric: str, seed: int, folds: int) -> tuple[Side, Side]:
 
 def other_seed(metric: str, seed: int, model: Any) -> tuple[Side, Side]:
     """Only `train.seed` differs: the same model drawn twice, on 360 test rows."""
-    data = draw_classes(np.random.default_rng(seed), TRAIN_ROWS + 360, (0.95, 0.95))
-    train, test = data.part(slice(TRAIN_ROWS)), data.part(slice(TRAIN_ROWS, None))
+    data = draw_classes(np.random.default_rng(seed), 840, (0.95, 0.95))
+    train, test = data.part(slice(480)), data.part(slice(480, None))
     X, test_X = (np.column_stack([*part.views]) for part in (train, test))
     before, now = (
         side_of_classes(
@@ -191,7 +200,7 @@ def other_split(metric: str, seed: int, rows: int) -> tuple[Side, Side]:
         digest = hashlib.sha256(np.sort(train).tobytes()).hexdigest()
         found = cross_validate(X[train], y[train], 5)
         cv = {"folds": 5, "rows": digest, "scores": found}
-        model = LogisticRegression().fit(X[train], y[train])
+        model = linear().fit(X[train], y[train])
         sides.append(side_of_classes(model, X[test], y[test], test, metric, **cv))
     return sides[0], sides[1]
 
@@ -232,9 +241,11 @@ class Situation:
 
 
 SITUATIONS = [
+    # Two models that are nearly always right differ in too few of 40 rows to be called anything.
+    Situation("equal models, right in 70 % of 40 test rows", equal_or_not, (40, (0.7, 0.7))),
     *(
         Situation(f"equal models, the same {rows:,} test rows", equal_or_not, (rows,))
-        for rows in (40, 360, 2000)
+        for rows in (360, 2000)
     ),
     *(
         Situation(f"the same, 360 rows, `{metric}`", equal_or_not, (360,), metric)
@@ -273,9 +284,10 @@ def paired_test(before: Side, now: Side) -> bool:
         lines = [line.split(",") for line in side.test_rows.decode().splitlines()[1:]]
         right.append(np.array([line[1] == line[2] for line in lines]))
     gained, lost = (right[1] & ~right[0]).sum(), (right[0] & ~right[1]).sum()
-    few = min(gained, lost)
-    moved = stats.binom(gained + lost, 0.5)
-    return bool(2 * moved.cdf(few) - moved.pmf(few) < ALPHA and gained != lost)
+    few, moved = min(gained, lost), gained + lost
+    at_most = special.bdtr(few, moved, 0.5)
+    fewer = special.bdtr(few - 1, moved, 0.5) if few else 0.0
+    return bool(at_most + fewer < ALPHA and gained != lost)
 
 
 def judge(situation: Situation, seed: int) -> tuple[bool, bool, bool]:
