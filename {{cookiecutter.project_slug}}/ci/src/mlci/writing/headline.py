@@ -122,7 +122,7 @@ def because(found: Finding, evidence: Evidence, rules: Rules, style: Style) -> s
             " of the baseline: its score is of other rows."
         )
     if not found.interval:
-        return "How much of it is chance is not known: there are no predictions row by row."
+        return "How much of it is chance is unknown: there are no predictions row by row."
     tested = f"{evidence.common:,} test rows"
     if evidence.common < max(evidence.now, evidence.before):
         tested = (
