@@ -288,7 +288,7 @@ def add_remote(template: Path, answers: dict[str, Any]) -> None:
     s3 = answers["_remotes"]["s3"]
     own = {"title": "our MinIO", "url": "s3://ours/{slug}", "oidc": None}
     answers["_remotes"]["minio"] = s3 | own | {"endpoint": "https://minio.example.com"}
-    answers["__prompts__"]["remote"]["minio"] = "minio - ours"
+    answers["__prompts__"]["remote"]["minio"] = "minio - our MinIO"
     text = "## What to know\n\n- It is ours.\n"
     (template / "templates" / "remotes" / "minio.md").write_text(text, encoding="utf-8")
     package = template / "{{cookiecutter.project_slug}}" / "ci" / "pyproject.toml"
