@@ -95,12 +95,11 @@ def link_template() -> None:
         )
         return
     commit, _, *directory = lines.splitlines()
-    answers = {name: value for name, value in ANSWERS.items() if not name.startswith("_")}
     state = {
         "template": re.sub(r"^(https?://)[^/@]*@", r"\1", origin),  # without a token
         "commit": commit,
         "checkout": ANSWERS.get("_checkout"),
-        "context": {"cookiecutter": answers},
+        "context": {"cookiecutter": {k: v for k, v in ANSWERS.items() if k[0] != "_"}},
         "directory": directory[0].rstrip("/") if directory else None,
     }
     file.write_text(json.dumps(state, indent=2) + "\n", encoding="utf-8")
@@ -111,7 +110,8 @@ def plan(outer: str) -> list[list[str]]:
     commands = []
     has_own = (ROOT / ".git").exists()
     if not outer and not has_own:  # in two commands, since Git before 2.28 has no `init -b`
-        commands += [["git", "init", "--quiet"], ["git", "symbolic-ref", "HEAD", "refs/heads/main"]]
+        head = f"refs/heads/{ANSWERS['_default_branch']}"
+        commands += [["git", "init", "--quiet"], ["git", "symbolic-ref", "HEAD", head]]
     config = configparser.ConfigParser()
     if not config.read(ROOT / ".dvc" / "config", encoding="utf-8"):
         commands += [["dvc", "init", "--quiet", "--force", *(["--subdir"] if outer else [])]]

@@ -128,7 +128,8 @@ def test_no_dependency_can_be_the_name_of_a_project(render) -> None:
     groups = [pyproject["project"]["dependencies"], *pyproject["dependency-groups"].values()]
     groups += [package["dependencies"], *package["optional-dependencies"].values()]
     names = {canonical(entry) for group in groups for entry in group}
-    assert names == set(QUESTIONS["_reserved_slugs"])
+    own = {canonical(entry) for entry in QUESTIONS["_dependencies"]}
+    assert names | own == set(QUESTIONS["_reserved_slugs"]) | own
 
 
 def test_each_remote_has_the_packages_that_dvc_needs_for_it(render) -> None:

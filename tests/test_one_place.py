@@ -39,7 +39,7 @@ def test_the_variables_of_a_run() -> None:
             assert described[name] == f"`{variable.default}`"
 
 
-def form(ci: str, file: dict[str, Any]) -> set[str]:
+def form(ci: str, file: dict[Any, Any]) -> set[str]:
     """Return the variables that a run by hand is asked for."""
     if ci == "github":
         # YAML 1.1 takes the key `on` for true.
