@@ -67,9 +67,8 @@ def storage_url() -> str:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         print(f"The folder of the remote could not be made: {error}")
-    ways = [str(folder)]
-    if folder.anchor == ROOT.anchor:
-        ways += [Path(os.path.relpath(folder, ROOT / ".dvc")).as_posix()]
+    beside = folder if folder.anchor != ROOT.anchor else os.path.relpath(folder, ROOT / ".dvc")
+    ways = [str(folder), Path(beside).as_posix()]
     if url := next(filter(str.isascii, ways), ""):
         return url
     print(f"DVC cannot write {folder} into its configuration. Choose a folder in plain letters:")
@@ -85,7 +84,7 @@ def write_dvc_config() -> None:
     lines = ["[core]", "    analytics = false"]
     if url := storage_url():
         lines += ["    remote = storage", "['remote \"storage\"']"]
-        options = {"url": url, **REMOTE["options"]}
+        options = {"url": url} | REMOTE["options"]
         options[REMOTE["endpoint_option"]] = ANSWERS["remote_endpoint"]
         for name, value in options.items():
             quoted = f'"{value}"' if set(value) & set(",#'") else value
@@ -113,12 +112,11 @@ def link_template() -> None:
         )
         return
     commit, _, *directory = lines.splitlines()
-    answers = {name: value for name, value in ANSWERS.items() if not name.startswith("_")}
     state = {
         "template": re.sub(r"^(https?://)[^/@]*@", r"\1", origin),  # without a token
         "commit": commit,
         "checkout": ANSWERS.get("_checkout"),
-        "context": {"cookiecutter": answers},
+        "context": {"cookiecutter": {k: v for k, v in ANSWERS.items() if k[0] != "_"}},
         "directory": directory[0].rstrip("/") if directory else None,
     }
     file.write_text(json.dumps(state, indent=2) + "\n", encoding="utf-8")
@@ -129,7 +127,8 @@ def plan(outer: str) -> list[list[str]]:
     commands = []
     has_own = (ROOT / ".git").exists()
     if not outer and not has_own:  # in two commands, since Git before 2.28 has no `init -b`
-        commands += [["git", "init", "--quiet"], ["git", "symbolic-ref", "HEAD", "refs/heads/main"]]
+        head = f"refs/heads/{ANSWERS['_default_branch']}"
+        commands += [["git", "init", "--quiet"], ["git", "symbolic-ref", "HEAD", head]]
     if not (ROOT / "uv.lock").exists():
         commands += [["uv", "lock", "--quiet"]]
     if not outer and not (has_own and attempt("git", "rev-parse", "--verify", "HEAD")[0]):

@@ -24,6 +24,17 @@ HOSTILE = {
     "yaml and markdown": "# - a: [b] | *c* <d> &e %f @g !h",
     "200 characters": "x" * 200,
 }
+PAGES = ("README.md", "AGENTS.md", "RECIPES.md", "SECRETS.md", "ci/README.md")
+SUFFIX = r"\.(?:py|md|ya?ml|json|toml|lock|csv|parquet|joblib|html|txt|ipynb|sh|dvc)"
+# A path in a text: a file by how it ends, a folder by its slash; no address and no place at home.
+NAMED = rf"(?:[.\w-]+/)*[.\w-]*\w{SUFFIX}|(?:[.\w-]+/)+"
+PATH = re.compile(rf"(?<![\w./:<>*~$-])(?!\.\./)({NAMED})(?![\w/<*${{])")
+MADE = {  # by the hook, the stages, `ci run`, or a command beside which it is named
+    ".cruft.json", "uv.lock", "dvc.lock", "metrics.json", "plots/", "plots/test_rows.csv",
+    "models/model.joblib", "models/model.json", "data/source/", "data/source.dvc", "data/schema.yaml",
+    "report.md", "report.html", "report-pictures/", "requirements.txt", "predictions.csv",
+}  # fmt: skip
+BROUGHT = {"my-data.csv", "new.csv", "notebooks/", "data/source/images.parquet"}  # by the reader
 PARSERS: dict[str, Callable[[str], object]] = {
     ".json": json.loads,
     ".py": ast.parse,
@@ -47,10 +58,24 @@ def assert_whole(project: BakedProject, typed: str = "") -> None:
         assert text.endswith("\n") or not text, f"{path} does not end with a newline"
 
 
+def assert_names_what_is_there(project: BakedProject) -> None:
+    """Check that the pages name only files that the project has, or that somebody makes."""
+    known = {path.name for path in project.path.rglob("*")}
+    for page in PAGES:
+        text = re.sub(r"\w+://\S+", "", project.read(page))
+        listings = re.findall(r"^# (\S+)$|--outs (\S+)", text, re.MULTILINE)
+        fine = MADE | BROUGHT | {name for pair in listings for name in pair}
+        folders = (project.path, (project.path / page).parent)
+        for name in {*PATH.findall(text), *re.findall(r"\]\(([\w./-]+)\)", text)} - fine:
+            is_there = any((folder / name).exists() for folder in folders)
+            assert is_there or name in known, f"{page} names {name}"
+
+
 @pytest.mark.parametrize("answers", each_value() + each_pair(), ids=name_of)
 def test_every_combination_is_whole(render, answers: dict[str, str]) -> None:
     project = render(**answers)
     assert_whole(project)
+    assert_names_what_is_there(project)
     pyproject = tomllib.loads(project.read("pyproject.toml"))
     assert pyproject["project"]["license"].removeprefix("LicenseRef-") == answers["license"]
     assert project.read(".python-version").strip() == answers["python_version"]
@@ -128,7 +153,8 @@ def test_no_dependency_can_be_the_name_of_a_project(render) -> None:
     groups = [pyproject["project"]["dependencies"], *pyproject["dependency-groups"].values()]
     groups += [package["dependencies"], *package["optional-dependencies"].values()]
     names = {canonical(entry) for group in groups for entry in group}
-    assert names == set(QUESTIONS["_reserved_slugs"])
+    own = {canonical(entry) for entry in QUESTIONS["_dependencies"]}
+    assert names | own == set(QUESTIONS["_reserved_slugs"]) | own
 
 
 def test_each_remote_has_the_packages_that_dvc_needs_for_it(render) -> None:

@@ -1,5 +1,6 @@
 """Promise: keys reach transfers and nothing else: no stage, no file that a kill leaves behind."""
 
+import base64
 import os
 import random
 import shutil
@@ -15,6 +16,8 @@ import pytest
 from conftest import BakedProject
 from histories import Project
 from mlci.storage import keys
+from mlci.storage.checks import examine
+from mlci.storage.remote import credentials
 from mlci.storage.transfer import Files
 from servers import SERVERS, Server
 from servers.running import answers_for
@@ -99,6 +102,29 @@ def test_what_is_a_secret() -> None:
     assert keys.is_secret("PIP_INDEX_URL", "https://ada:secret@host/simple", set())
     assert not keys.is_secret("https_proxy", "http://ada:secret@proxy:3128", set())
     assert not keys.is_secret("ORIGIN", "ssh://git@host/p.git", set())
+
+
+def test_a_key_file_is_a_path_or_its_content_and_nothing_else(
+    render: Callable[..., BakedProject], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As at home, as on GitHub, as GitLab masks it; a public key is refused before anything runs."""
+    monkeypatch.chdir(render(remote="ssh").path)
+    key = "-----BEGIN OPENSSH PRIVATE KEY-----\nabc\n-----END OPENSSH PRIVATE KEY-----\n"
+    (tmp_path / "key").write_text(key)
+    monkeypatch.setenv("SSH_PRIVATE_KEY", str(tmp_path / "key"))
+    assert credentials().options == {"keyfile": str(tmp_path / "key")}
+    for content in (key, key.strip(), base64.b64encode(key.encode()).decode()):
+        monkeypatch.setenv("SSH_PRIVATE_KEY", content)
+        found = credentials()
+        assert (found.options, found.option_files) == ({}, {"keyfile": key})
+        assert "SSH_PRIVATE_KEY" not in found.environment
+    for wrong in ("ssh-ed25519 AAAA ada", base64.b64encode(b"ssh-ed25519").decode()):
+        monkeypatch.setenv("SSH_PRIVATE_KEY", wrong)
+        with pytest.raises(ValueError, match=r"SSH_PRIVATE_KEY neither names a file nor holds one"):
+            credentials()
+        (check,) = examine(1)
+        assert check.blocks
+        assert wrong not in check.found
 
 
 @LINUX

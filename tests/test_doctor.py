@@ -214,7 +214,7 @@ FAULTS = {  # what a server answers, the words for it, and a part of the command
     "too busy": (
         503,
         "<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>",
-        "too much to do",
+        "server error or overload",
         "--limit 60",
     ),
     "full": (
@@ -459,16 +459,17 @@ def test_what_libraries_say_is_understood(said: str) -> None:
 
 
 def test_flaws_of_a_secret_are_seen_without_a_network(tmp_path: Path) -> None:
+    plain, key = {"name": "A", "via": "env"}, {"name": "A", "via": "file", "begins": "{"}
     signed = "BlobEndpoint=https://a.example.com;SharedAccessSignature=sv=2&se={}&sig=x"
     for past in ("2020-01-02T03%3A04%3A05Z", "2020-01-02T03:04:05Z", "2020-01-02"):
-        flaw = find_flaw(signed.format(past), is_file=False)
-        assert flaw == "a signature that expired on 2020-01-02"
-    assert find_flaw(signed.format("2999-01-02T03%3A04%3A05Z"), is_file=False) == ""
-    assert "line break" in find_flaw("secret\n", is_file=False)
-    assert find_flaw("{\n}\n", is_file=True) == find_flaw("LS0t", is_file=True) == ""
-    assert "not there" in find_flaw(str(tmp_path / "key.json"), is_file=True)
+        assert find_flaw(plain, signed.format(past)) == "a signature that expired on 2020-01-02"
+    assert find_flaw(plain, signed.format("2999-01-02T03%3A04%3A05Z")) == ""
+    assert "line break" in find_flaw(plain, "secret\n")
+    assert find_flaw(key, "{\n}\n") == find_flaw(key, "ewp9Cg==") == ""
+    assert "begin with {" in find_flaw(key, "ssh-ed25519 AAAA ada@example.com")
+    assert "not there" in find_flaw(key, str(tmp_path / "key.json"))
     (tmp_path / "key.json").touch()
-    assert find_flaw(str(tmp_path / "key.json"), is_file=True) == ""
+    assert find_flaw(key, str(tmp_path / "key.json")) == ""
 
 
 @pytest.mark.parametrize(

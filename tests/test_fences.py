@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from mlci.history.comparison import Comparison, compare_values
 from mlci.history.evidence import Side, weigh
-from mlci.history.freshness import Freshness, State
+from mlci.history.freshness import Freshness, Locks, State
+from mlci.history.pipelines import Pipelines
 from mlci.history.revision import Revision
 from mlci.history.rules import Rules
 from mlci.history.values import flat
@@ -64,9 +65,8 @@ def revision(metrics: dict[str, Any], params: dict[str, Any]) -> Revision:
         sha="",
         metrics={"metrics.json": flat(metrics)},
         params={"params.yaml": flat(params)},
-        outputs={},
-        inputs={},
-        commands={},
+        declared=Pipelines((), {}, {}, (), (), {}),
+        locks=Locks({}, (), (), ()),
         freshness=Freshness(State.CURRENT),
         problems=(),
         metrics_files=("metrics.json",),

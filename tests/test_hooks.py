@@ -16,7 +16,7 @@ FIRST_COMMIT = "First commit"
 
 def assert_ready(project: BakedProject) -> None:
     """Check that nothing is left to do: Git, DVC, the remote, the lock and a commit of all."""
-    assert project.git("symbolic-ref", "--short", "HEAD") == "main"
+    assert project.git("symbolic-ref", "--short", "HEAD") == QUESTIONS["_default_branch"]
     assert project.git("status", "--short") == ""
     assert {"uv.lock", ".dvc/config"} <= set(project.git("ls-files").splitlines())
     config = project.read(".dvc/config")

@@ -293,7 +293,7 @@ def test_a_release_is_made_once(publish: ModuleType, monkeypatch: pytest.MonkeyP
 def test_a_long_report_is_cut_to_what_a_comment_may_be(publish: ModuleType, monkeypatch) -> None:
     monkeypatch.setenv("run_url", "https://ci.example.com/1")
     monkeypatch.setenv("commit", "1234567890")
-    text = publish.shortened("# Report\n```\n" + "long line\n" * 20_000, ["A note."])
+    text = publish.shorten("# Report\n```\n" + "long line\n" * 20_000, ["A note."])
     assert len(text) <= publish.MAX_COMMENT + 10
     assert "see https://ci.example.com/1" in text
     assert text.endswith(

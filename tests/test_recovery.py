@@ -124,7 +124,6 @@ def test_what_dvc_says(project: Project, tmp_path: Path) -> None:
     project.write("train.py", histories.FILES["train.py"] + "\nraise SystemExit(3)\n")
     failed = say("repro", "--single-item", "train")
     assert dvc_words.failed_stage(failed) == "train"
-    assert dvc_words.command_failed(failed)
     assert "failed to reproduce 'train'" in dvc_words.error_of(failed)
 
     histories.set_remote(project, str(tmp_path / "storage"))

@@ -16,10 +16,10 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from mlci import numerals
 from mlci.history.origins import hide_credentials
+from mlci.writing import sections
 from mlci.writing.remarks import link_to_this_run
 from packaging.requirements import Requirement
 
-LONGEST = 65_000
 ABSENT = "\u2013"
 # What numeral.js 2.0.6 itself writes, for values that a float holds exactly or nearly so.
 NUMERAL = {
@@ -77,7 +77,7 @@ def report(project: Project, *flags: str, **variables: str) -> str:
     """Write a report and return it, once it has been found valid and short enough."""
     done = project.script("report", *flags, **variables)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert len(project.report) <= LONGEST
+    assert len(project.report) <= sections.LONGEST
     tokens(project.report)
     return project.report
 

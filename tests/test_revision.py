@@ -248,7 +248,8 @@ def test_data_without_a_pipeline(project: Project) -> None:
     project.commit("Data only")
     found = read(project)
     assert found.is_current
-    (out,) = found.outputs.values()
+    with inside(project):
+        (out,) = found.outputs.values()
     assert (out.path, out.checksum) == ("inputs/table.csv", hashlib.md5(b"1\n").hexdigest())
     assert out.cached.exists()
 

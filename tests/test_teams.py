@@ -74,7 +74,7 @@ class Teams:
         for heading, language, block in blocks(PAGE):
             getattr(self, re.sub(r"\W+", "_", heading.lower()))(language, block)
             self.typed.append(heading)
-        assert len(set(self.typed)) == 7
+        assert len(set(self.typed)) == 8
 
     def a_project_for_datasets_only(self, language: str, block: str) -> None:
         if language == "yaml":
@@ -126,6 +126,16 @@ class Teams:
         teammate = self.models.clone(self.folder / "teammate")
         teammate.run("dvc", "pull")
         assert len(teammate.read("data/source/customers.csv").splitlines()) == 61
+
+    def promote_a_model_by_a_pull_request(self, _: str, block: str) -> None:
+        tried = ["--temp", "--quiet", "--name", "tried", "--set-param", "train.folds=3"]
+        self.models.run("dvc", "exp", "run", *tried)
+        type_in(self.models, block, **{"name of the experiment": "tried"})
+        assert "up to date" in self.models.run("dvc", "status").stdout  # nothing is trained again
+        self.models.git("fetch", "--quiet", "origin", "better-model")
+        self.models.git("switch", "--quiet", "main")  # the pull request is merged
+        self.models.git("merge", "--quiet", "FETCH_HEAD")
+        assert "folds: 3" in self.models.read("params.yaml")
 
     def which_data_code_and_parameters_made_the_model_in_use(self, _: str, block: str) -> None:
         if "v1.1.0" in block:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from answers import QUESTIONS, REMOTES, V0_1_0
 from conftest import TEMPLATE, BakedProject, run
 
@@ -288,7 +289,7 @@ def add_remote(template: Path, answers: dict[str, Any]) -> None:
     s3 = answers["_remotes"]["s3"]
     own = {"title": "our MinIO", "url": "s3://ours/{slug}", "oidc": None}
     answers["_remotes"]["minio"] = s3 | own | {"endpoint": "https://minio.example.com"}
-    answers["__prompts__"]["remote"]["minio"] = "minio - ours"
+    answers["__prompts__"]["remote"]["minio"] = "minio - our MinIO"
     text = "## What to know\n\n- It is ours.\n"
     (template / "templates" / "remotes" / "minio.md").write_text(text, encoding="utf-8")
     package = template / "{{cookiecutter.project_slug}}" / "ci" / "pyproject.toml"
@@ -304,6 +305,14 @@ ORGANISATIONS: dict[str, dict[str, Any]] = {
         "license": ["Proprietary", "MIT"],
         "python_version": ["3.13"],
         "author_name": "ACME",
+        "_image": "registry.acme.example/uv:python{python}",
+        "_cml_image": "registry.acme.example/cml:1",
+        "_ci_environment": {"HTTPS_PROXY": "http://proxy.acme.example:3128"},
+        "_default_branch": "trunk",
+        "_requires_python": ">=3.11,<4",
+        "_package_index": "https://pypi.org/simple",
+        "_dependencies": ["tabulate>=0.9"],
+        "_owners": ["@acme/ml", "@acme/data"],
     },
     "a remote of its own": {"remote": ["minio", "local"]},
     "GitHub and Google, no keys": {
@@ -317,6 +326,28 @@ ANSWERED = ["bake", "conflicts", "doctor", "hooks", "leaderboard", "lint", "oidc
 REPEATED = "free_text or usable_slug or arguments_that or a_refusal or python_3_9"
 
 
+def assert_as_set(template: Path, answers: dict[str, Any]) -> None:
+    """Check that a project has what an organisation set for all of its projects."""
+    (template.parent / "work").mkdir()
+    work = template.parent / "work"
+    done = run("cookiecutter", "--no-input", template, "remote=s3", cwd=work)
+    project = BakedProject(work / "my-ml-project", template.parent / "environment")
+    assert "failed" not in done.stdout
+    assert project.git("branch", "--show-current").strip() == answers["_default_branch"] == "trunk"
+    assert f"git push -u origin {answers['_default_branch']}\n" in project.read("README.md")
+    settings = tomllib.loads(project.read("pyproject.toml"))
+    assert settings["project"]["requires-python"] == answers["_requires_python"]
+    assert set(answers["_dependencies"]) <= set(settings["project"]["dependencies"])
+    (index,) = settings["tool"]["uv"]["index"]
+    assert index["url"] == answers["_package_index"]
+    assert f'registry = "{answers["_package_index"]}"' in project.read("uv.lock")
+    assert project.read("CODEOWNERS") == "* @acme/ml @acme/data\n"
+    pipeline = yaml.safe_load(project.read(".gitlab-ci.yml"))
+    assert answers["_ci_environment"].items() <= pipeline["variables"].items()
+    assert pipeline["run"]["image"] == "registry.acme.example/uv:python3.13"
+    assert pipeline["publish"]["image"] == answers["_cml_image"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ORGANISATIONS)
 def test_an_organisation_tests_its_own_answers(template: Path, name: str) -> None:
@@ -327,6 +358,8 @@ def test_an_organisation_tests_its_own_answers(template: Path, name: str) -> Non
         add_remote(template, answers)
     path.write_text(json.dumps(answers), encoding="utf-8")
     commit(template, "Our defaults")
+    if answers["_owners"]:
+        assert_as_set(template, answers)
     files = [f"tests/test_{file}.py" for file in ANSWERED]
     local = ["tests/test_refusals.py::test_a_bad_answer_is_refused_in_one_sentence"]
     choose = ["-m", "not slow", "-k", f"not ({REPEATED})"]

@@ -126,7 +126,7 @@ def cause(why: Refused) -> str:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[dict[str, Callable[[], IO[bytes]]]]:
+def open_files(path: Path) -> Iterator[dict[str, Callable[[], IO[bytes]]]]:
     """Give what opens each regular file of an artifact, by its name; nothing is unpacked.
 
     Raises:
@@ -167,14 +167,14 @@ def regular_files(folder: Path) -> list[str]:
 
 def read_text(path: Path, name: str) -> str:
     """Return a text of the artifact, whatever else lies there; empty where there is none."""
-    with opened(path) as files:
+    with open_files(path) as files:
         if name not in files:
             return ""
         with files[name]() as stream:
             return stream.read(MAX_TEXT).decode(errors="replace")
 
 
-def folded(name: str) -> str:
+def fold_name(name: str) -> str:
     """Return a name as a system that ignores case and the form of accents takes it."""
     return unicodedata.normalize("NFC", name).casefold()
 
@@ -207,10 +207,10 @@ def read_results(path: Path) -> tuple[dict[str, bytes], list[str]]:
     """
     files: dict[str, bytes] = {}
     left_out: list[str] = []
-    with opened(path) as opens:
+    with open_files(path) as opens:
         wanted = [name for name in opens if RESULT.fullmatch(name) and not RESERVED.fullmatch(name)]
         left_out += sorted(name for name in {*opens} - {*wanted} if name.startswith("plots/"))
-        alike = Counter(map(folded, wanted))
+        alike = Counter(map(fold_name, wanted))
         if len(wanted) > MAX_FILES:
             raise Refused(f"they are {len(wanted):,} files; at most {MAX_FILES} are taken")
         room = MAX_BYTES
@@ -220,7 +220,7 @@ def read_results(path: Path) -> tuple[dict[str, bytes], list[str]]:
             room -= len(data)
             if room < 0:
                 raise Refused(f"they are larger than the {MAX_BYTES:,} bytes that are taken")
-            if alike[folded(name)] > 1 or (name.endswith(".svg") and not is_harmless(data)):
+            if alike[fold_name(name)] > 1 or (name.endswith(".svg") and not is_harmless(data)):
                 left_out.append(name)
             else:
                 files[name] = data
@@ -489,7 +489,7 @@ def release(tag: str, report: str) -> None:
             raise
 
 
-def shortened(report: str, notes: list[str]) -> str:
+def shorten(report: str, notes: list[str]) -> str:
     """Return the text of the comment: the report, as much as fits, and the notes below it."""
     run = f"[The run]({variable('run_url')}) of `{variable('commit')[:7]}`"
     end = "".join(f"\n\n> {note}" for note in notes) + f"\n\n{run}\n\n{MARK}\n"
@@ -507,7 +507,7 @@ def post(report: str, notes: list[str]) -> str:
         return "The report was not posted: REPO_TOKEN is not set, see SECRETS.md."
     with tempfile.TemporaryDirectory() as scratch:
         body = Path(scratch, REPORT)
-        body.write_text(shortened(report, notes), encoding="utf-8")
+        body.write_text(shorten(report, notes), encoding="utf-8")
         try:
             if variable("pull_request"):
                 return comment(body)

@@ -19,7 +19,7 @@ from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from models import load_model
-from project import MODEL, DataError, listed
+from project import MODEL, DataError, list_problems
 from tables import convert, name_rows, read_chunks, tell
 
 CHUNK = 50_000  # rows in memory at a time
@@ -100,7 +100,7 @@ def main() -> None:
             for number, found in enumerate(predict_file(model, source)):
                 found.to_csv(result, mode="a", header=number == 0, index=False, lineterminator="\n")
         except DataError as error:
-            sys.exit(listed(arguments.table, error.args))
+            sys.exit(list_problems(arguments.table, error.args))
         if arguments.output:
             shutil.copyfile(result, arguments.output)
         else:

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from checks import find_bad_target, find_problems, find_warnings
-from project import ROWS, SOURCE, TEST, TRAIN, DataError, Prepare, listed, read_params
+from project import ROWS, SOURCE, TEST, TRAIN, DataError, Prepare, list_problems, read_params
 from schema import find_violations, write_schema
 from split import fingerprint, hash_cells, row_keys, split
 from tables import convert, kind_of, read_tables, tell
@@ -78,7 +78,7 @@ def main() -> None:
             return
         train, test, rows = prepare(table, params)
     except DataError as error:
-        sys.exit(listed(SOURCE.as_posix(), error.args))
+        sys.exit(list_problems(SOURCE.as_posix(), error.args))
     TRAIN.parent.mkdir(parents=True, exist_ok=True)
     train.to_parquet(TRAIN)
     test.to_parquet(TEST)

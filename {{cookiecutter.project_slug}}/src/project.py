@@ -77,7 +77,7 @@ def read_params(kind: type[Block]) -> Any:
         problems = list(error.args)
     except (OSError, YAMLError, AttributeError) as error:
         problems = [one_line(error)]
-    sys.exit(listed("params.yaml", problems))
+    sys.exit(list_problems("params.yaml", problems))
 
 
 def validate(kind: type[BaseModel], name: str, block: Any) -> Any:
@@ -102,7 +102,7 @@ def one_line(error: object) -> str:
     return " ".join(str(error).split())
 
 
-def listed(place: str, problems: Sequence[str]) -> str:
+def list_problems(place: str, problems: Sequence[str]) -> str:
     """Return the sentence that says what is wrong, or their number and twenty lines of them."""
     if len(problems) == 1:
         return f"{place}: {problems[0]}"

@@ -13,7 +13,7 @@ from enum import Enum
 from mlci.history.evidence import Evidence
 from mlci.history.rules import Rules, lookup
 from mlci.history.statistics import Interval
-from mlci.history.values import Values, direction, is_finite
+from mlci.history.values import Values, direction, is_better, is_finite
 
 
 class Kind(Enum):
@@ -70,18 +70,23 @@ def decide(old: Values, new: Values, evidence: Evidence, rules: Rules) -> Findin
 
 def call(change: float, interval: Interval | None, rules: Rules) -> Kind:
     """Name what is to be said of a change."""
-    lost, worst = -change * rules.direction, rules.max_regression
-    beyond = worst is not None and lost > worst and not math.isclose(lost, worst, rel_tol=1e-9)
-    better = interval.sign * rules.direction if interval else 0
-    if beyond:
-        return Kind.TOO_MUCH if better < 0 or not interval else Kind.PERHAPS
+    worst, size = rules.max_regression, abs(change)
+    beyond = worst is not None and size > worst and not math.isclose(size, worst, rel_tol=1e-9)
+    if beyond and rules.direction and not is_better(change, rules.direction):
+        is_sure = interval is None or is_loss(interval, rules.direction)
+        return Kind.TOO_MUCH if is_sure else Kind.PERHAPS
     if interval and interval.sign and not rules.direction:
         return Kind.UNKNOWN  # nobody knows which way is better
-    if better:
-        return Kind.BETTER if better > 0 else Kind.WORSE
+    if interval and interval.sign:
+        return Kind.WORSE if is_loss(interval, rules.direction) else Kind.BETTER
     if not change:
         return Kind.UNCHANGED
     return Kind.EQUAL if interval else Kind.UNKNOWN
+
+
+def is_loss(interval: Interval, direction: int) -> bool:
+    """Tell whether a metric is worse, and not by chance."""
+    return bool(interval.sign and direction) and not is_better(interval.sign, direction)
 
 
 def find_losses(new: Values, evidence: Evidence, rules: Rules) -> Iterator[tuple[str, Interval]]:
@@ -90,7 +95,7 @@ def find_losses(new: Values, evidence: Evidence, rules: Rules) -> Iterator[tuple
         (name, interval)
         for name, interval in evidence.intervals.items()
         if name != rules.metric
-        and interval.sign * direction(name) < 0
+        and is_loss(interval, direction(name))
         and is_finite(lookup(new, name))
     ]
 

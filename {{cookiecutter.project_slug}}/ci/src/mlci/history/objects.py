@@ -12,12 +12,13 @@ import subprocess
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, Self
-
-from dvc.ignore import DvcIgnorePatterns
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from mlci.history import formats
 from mlci.history.repository import git, is_repository
+
+if TYPE_CHECKING:
+    from dvc.ignore import DvcIgnorePatterns
 
 HERE = "here:"  # how the identities of the checkout's files begin; no object id does
 KINDS = {b"40000": "folder", b"120000": "link", b"160000": "submodule"}
@@ -206,11 +207,15 @@ class Files:
         )
 
     @cached_property
-    def ignored(self) -> DvcIgnorePatterns | None:
+    def ignored(self) -> "DvcIgnorePatterns | None":
         """The patterns of the project's `.dvcignore`, which DVC does not hash or look into."""
         lines = [line.strip() for line in self.text(".dvcignore").splitlines()]
         patterns = [line for line in lines if line and not line.startswith("#")]
-        return DvcIgnorePatterns(patterns, "/", "/") if patterns else None
+        if not patterns:
+            return None
+        from dvc.ignore import DvcIgnorePatterns  # half a second, which most need not wait
+
+        return DvcIgnorePatterns(patterns, "/", "/")
 
     def inner(self, path: str, identity: str) -> list[tuple[str, Entry]]:
         """Return the paths and entries of a folder that DVC looks at."""

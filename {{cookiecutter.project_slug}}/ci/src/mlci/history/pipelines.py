@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from dvc.exceptions import DvcException
-
 from mlci.history.objects import Entry, Files
 from mlci.history.origins import Origin, read_origin
 
@@ -71,7 +69,7 @@ def read_pipelines(files: Files) -> Pipelines:
                     origins |= dict.fromkeys(outs, origin)
                 continue
             resolved = resolve(files, path, found)
-        except (DvcException, ValueError) as error:
+        except ValueError as error:
             broken[path] = " ".join(str(error).split())
             continue
         stages += [make_stage(path, *item) for item in name_stages(resolved.get("stages"))]
@@ -187,19 +185,22 @@ def resolve(files: Files, path: str, found: dict[str, Any]) -> dict[str, Any]:
     """Return a `dvc.yaml` without templating.
 
     Raises:
-        DvcException: a template cannot be resolved.
+        ValueError: a template cannot be resolved.
     """
     stages = name_stages(found.get("stages"))
     is_templated = "${" in files.text(path)
     if not is_templated and not any({"foreach", "matrix"} & set(body) for _, body in stages):
         return found
-    from dvc.parsing import DataResolver  # half a second, which most projects need not wait
+    from dvc.exceptions import DvcException  # half a second, which most projects need not wait
+    from dvc.parsing import DataResolver
 
-    reader = Reader(files)
-    resolver = DataResolver(reader, posixpath.dirname(path), found)
-    resolved: dict[str, Any] = resolver.resolve()
-    resolved["metrics"] = resolver.resolve_metrics()
-    resolved["params"] = resolver.resolve_params()
+    try:
+        resolver = DataResolver(Reader(files), posixpath.dirname(path), found)
+        resolved: dict[str, Any] = resolver.resolve()
+        resolved["metrics"] = resolver.resolve_metrics()
+        resolved["params"] = resolver.resolve_params()
+    except DvcException as error:
+        raise ValueError(str(error)) from None
     return resolved
 
 

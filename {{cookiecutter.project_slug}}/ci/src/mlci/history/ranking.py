@@ -129,7 +129,10 @@ def rank(
     def place(one: Experiment) -> tuple[bool, bool, float, float]:
         value = score(one, rules)
         other = not competes(one, params, test_rows)
-        return value is None, other, -(value or 0) * (rules.direction or 1), one.time
+        order = value or 0
+        if rules.direction >= 0:  # the highest first
+            order = -order
+        return value is None, other, order, one.time
 
     return sorted(experiments, key=place)
 

@@ -61,16 +61,26 @@ def branch() -> str:
 def default_branch() -> str:
     """Return the default branch as this clone knows it: by the provider, by origin, or by its name.
 
-    Without an origin it is the local `main` or `master`; empty where there is none of these.
+    Without an origin it is the local one of that name; empty where there is none.
     """
     event = provider_event().get("repository") or {}
     named = [event.get("default_branch"), os.environ.get("CI_DEFAULT_BRANCH")]
     candidates = [f"origin/{name}" for name in named if name]
     candidates.append(git("symbolic-ref", "--short", "--quiet", "refs/remotes/origin/HEAD"))
-    candidates += ["origin/main", "origin/master"]
+    usual = [branch_of_template(), "main", "master"]
+    candidates += [f"origin/{name}" for name in usual]
     if not git("remote"):
-        candidates += ["main", "master"]
+        candidates += usual
     return next((name for name in candidates if name and commit(name)), "")
+
+
+def branch_of_template() -> str:
+    """Return what the template calls the default branch, where it says so."""
+    try:
+        found = json.loads(Path("ci/remote.json").read_text(encoding="utf-8"))
+        return str(found["default_branch"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return "main"
 
 
 def provider_event() -> dict[str, Any]:

@@ -40,9 +40,8 @@ class Revision:
     sha: str  # empty for the checkout
     metrics: Values  # as they are in its files, its own or not
     params: Values
-    outputs: dict[str, Output]
-    inputs: dict[str, str]  # the checksums of code and data that stages read and none makes
-    commands: dict[str, str]  # {dvc.yaml:stage: its command}
+    declared: Pipelines
+    locks: Locks
     freshness: Freshness
     problems: tuple[Problem, ...]
     metrics_files: tuple[str, ...]  # all that are declared
@@ -58,6 +57,21 @@ class Revision:
     def own_metrics(self) -> Values:
         """Its metrics, without those that are of other code, data or parameters."""
         return self.metrics if self.is_current else {}
+
+    @cached_property
+    def outputs(self) -> dict[str, Output]:
+        """The data that DVC tracks."""
+        return read_outputs(self.declared, self.locks)
+
+    @cached_property
+    def inputs(self) -> dict[str, str]:
+        """The checksums of code and data that stages read and none makes."""
+        return read_inputs(self.declared, self.locks)
+
+    @cached_property
+    def commands(self) -> dict[str, str]:
+        """The command of each stage, by `dvc.yaml:stage`."""
+        return {f"{one.file}:{one.name}": str(one.cmd) for one in self.declared.stages}
 
 
 class Reader:
@@ -88,9 +102,8 @@ class Reader:
             sha=sha,
             metrics=metrics,
             params=read_params(files, declared),
-            outputs=self.read_outputs(declared, locks),
-            inputs=read_inputs(declared, locks),
-            commands={f"{one.file}:{one.name}": str(one.cmd) for one in declared.stages},
+            declared=declared,
+            locks=locks,
             freshness=judge(files, declared, home, locks),
             problems=(*problems, *bad),
             metrics_files=tuple(metrics_files(files, declared)),
@@ -149,32 +162,6 @@ class Reader:
                 return formats.parse(place.read_bytes(), path)
         return None
 
-    def read_outputs(self, declared: Pipelines, locks: Locks) -> dict[str, Output]:
-        """Return the data that DVC tracks."""
-        found = dict(declared.tracked)
-        for stage in declared.stages:
-            recorded = records(locks.stages.get((stage.file, stage.name), {}), "outs")
-            for path, is_cached in stage.outs.items():
-                if is_cached and path in recorded:
-                    found[stage.place(path)] = recorded[path]
-        return {
-            path: self.output(path, record) for path, record in found.items() if record.get("md5")
-        }
-
-    def output(self, path: str, record: dict[str, Any]) -> Output:
-        """Make an output of its record in `dvc.lock` or a `.dvc` file."""
-        checksum = str(record["md5"])
-        is_old = record.get("hash") != "md5"
-        cache = self.cache.parent.parent if is_old else self.cache
-        return Output(
-            path=path,
-            checksum=checksum,
-            size=record.get("size"),
-            files=record.get("nfiles"),
-            is_folder=checksum.endswith(".dir"),
-            cached=cache / checksum[:2] / checksum[2:],
-        )
-
 
 def metrics_files(files: Files, declared: Pipelines) -> dict[str, tuple[Stage | None, str]]:
     """Map the metrics files to the stages that write them and their names there, if any does."""
@@ -219,6 +206,34 @@ def read_params(files: Files, declared: Pipelines) -> Values:
         if found:
             params[path] = flat(found)
     return params
+
+
+def read_outputs(declared: Pipelines, locks: Locks) -> dict[str, Output]:
+    """Return the data that DVC tracks."""
+    found = dict(declared.tracked)
+    for stage in declared.stages:
+        recorded = records(locks.stages.get((stage.file, stage.name), {}), "outs")
+        for path, is_cached in stage.outs.items():
+            if is_cached and path in recorded:
+                found[stage.place(path)] = recorded[path]
+    known = {path: record for path, record in found.items() if record.get("md5")}
+    cache = cache_folder() if known else Path()
+    return {path: make_output(path, record, cache) for path, record in known.items()}
+
+
+def make_output(path: str, record: dict[str, Any], cache: Path) -> Output:
+    """Make an output of its record in `dvc.lock` or a `.dvc` file."""
+    checksum = str(record["md5"])
+    is_old = record.get("hash") != "md5"
+    folder = cache.parent.parent if is_old else cache
+    return Output(
+        path=path,
+        checksum=checksum,
+        size=record.get("size"),
+        files=record.get("nfiles"),
+        is_folder=checksum.endswith(".dir"),
+        cached=folder / checksum[:2] / checksum[2:],
+    )
 
 
 def read_inputs(declared: Pipelines, locks: Locks) -> dict[str, str]:

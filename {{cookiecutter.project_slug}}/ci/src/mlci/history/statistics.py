@@ -59,19 +59,6 @@ def mid_tail(trials: int, successes: int, chance: float) -> float:
     return float(probabilities[successes + 1 :].sum() + probabilities[successes] / 2)
 
 
-def mcnemar(gained: int, lost: int) -> float:
-    """Return the mid-p value of McNemar's test.
-
-    `gained` rows are right now and were wrong before, `lost` rows the reverse; rows that are right
-    or wrong on both sides say nothing about the difference. If the models are equally good, `lost`
-    is binomial with a chance of one half. Source: Fagerland, Lydersen and Laake, The McNemar test
-    for binary matched-pairs data: mid-p and asymptotic are better than exact conditional, BMC
-    Medical Research Methodology 13:91 (2013), https://doi.org/10.1186/1471-2288-13-91
-    """
-    moved = gained + lost
-    return min(1.0, 2 * mid_tail(moved, max(gained, lost), 0.5)) if moved else 1.0
-
-
 def mid_p_bounds(successes: int, trials: int) -> tuple[float, float]:
     """Return the mid-p interval of a proportion: the chances that a two-sided test does not refuse.
 
@@ -115,7 +102,9 @@ def accuracy_change(gained: int, lost: int, rows: int) -> Interval:
     distances of their bounds are joined as the variances of a product are, taken at the bounds,
     which keeps the sign of the second. Method: Zou and Donner, Construction of confidence limits
     about effect measures: a general approach, Statistics in Medicine 27 (2008),
-    https://doi.org/10.1002/sim.3095
+    https://doi.org/10.1002/sim.3095; of the test: Fagerland, Lydersen and Laake, The McNemar test for
+    binary matched-pairs data, BMC Medical Research Methodology 13:91 (2013),
+    https://doi.org/10.1186/1471-2288-13-91
 
     Args:
         gained: rows that are right now and were wrong before.

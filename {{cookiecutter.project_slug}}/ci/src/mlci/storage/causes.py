@@ -89,7 +89,7 @@ CAUSES = [
     ),
     (
         r"\b50[0-4]\b|reduce your request|[Ii]nternal (server )?error|[Ss]erver ?[Bb]usy",
-        "the server is in trouble or has too much to do: try again later",
+        "server error or overload: try again later",
         LATER,
     ),
     (

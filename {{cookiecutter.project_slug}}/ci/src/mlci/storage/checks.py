@@ -46,7 +46,10 @@ def examine(limit: float, python: str = sys.executable) -> list[Check]:
 
     Takes at most `limit` seconds. DVC and its plugins are those of `python`.
     """
-    answers, rest, late = ask_probe(time.monotonic() + limit - STARTING, python)
+    try:
+        answers, rest, late = ask_probe(time.monotonic() + limit - STARTING, python)
+    except ValueError as error:  # of a secret; the value is not in it
+        return [Check("Storage", "failed", str(error), "SECRETS.md says how to set it")]
     checks: list[Check] = []
     for name, judge in JUDGES.items():
         answer = answers.get(name)
@@ -57,7 +60,7 @@ def examine(limit: float, python: str = sys.executable) -> list[Check]:
         elif late:
             checks.append(judge_late(name))
         else:
-            checks.append(Check(name, "failed", rest or "DVC ended without a word", "uv sync"))
+            checks.append(Check(name, "failed", rest or "DVC printed nothing", "uv sync"))
     return checks
 
 

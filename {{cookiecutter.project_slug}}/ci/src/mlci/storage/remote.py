@@ -87,7 +87,11 @@ def locate(secret: dict[str, Any]) -> str:
 
 
 def credentials() -> Credentials:
-    """Return the secrets of this process, sorted by the way in which DVC takes them."""
+    """Return the secrets of this process, sorted by the way in which DVC takes them.
+
+    Raises:
+        ValueError: what should be a key file is none.
+    """
     environment = keys.environment()
     found = spec()
     secrets = keys.secrets_of(environment, secret_names())
@@ -102,7 +106,7 @@ def credentials() -> Credentials:
             continue
         if secret["via"] == "file" and not is_file(value):
             files = result.option_files if option else result.variable_files
-            files[option or name] = decode(value).rstrip("\n") + "\n"
+            files[option or name] = read_key(secret, value)
             continue
         if secret["via"] == "file":
             value = str(Path(value).resolve())
@@ -121,12 +125,21 @@ def is_file(value: str) -> bool:
         return False
 
 
-def decode(value: str) -> str:
-    """Return the text of a secret that is one line of base64, as CI masks it, or as it is.
+def read_key(secret: dict[str, Any], value: str) -> str:
+    """Return the content of a key file from a variable: as it is, or as one line of base64.
 
-    A key or JSON as it is has characters that base64 lacks.
+    How such a file begins (`begins` of remote.json) tells one from the other.
+
+    Raises:
+        ValueError: it is neither.
     """
-    try:
-        return base64.b64decode(value, validate=True).decode()
-    except ValueError:
-        return value
+    content = value.strip()
+    with contextlib.suppress(ValueError):
+        if not content.startswith(secret["begins"]):
+            content = base64.b64decode(content, validate=True).decode().strip()
+    if not content.startswith(secret["begins"]):
+        raise ValueError(
+            f"{secret['name']} neither names a file nor holds one: that would begin with"
+            f" {secret['begins']}, or be one line of base64"
+        )
+    return f"{content}\n"

@@ -10,7 +10,6 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -18,7 +17,17 @@ from typing import Any
 
 from mlci.storage import checks as storage
 from mlci.storage.checks import ADVISES, Check
-from mlci.storage.remote import NAME, default_name, locate, missing, options, remote_name, spec
+from mlci.storage.remote import (
+    NAME,
+    default_name,
+    is_file,
+    locate,
+    missing,
+    options,
+    read_key,
+    remote_name,
+    spec,
+)
 from mlci.storage.tools import ask
 from mlci.work import template
 from mlci.work.merging import conflicts, remedy
@@ -173,7 +182,7 @@ def secrets() -> Iterator[Check]:
     for secret in spec()["secrets"]:
         name, where = secret["name"], locate(secret)
         value = os.environ.get(name) or options("config.local").get(secret["option"] or "", "")
-        problem = find_flaw(value, secret["via"] == "file")
+        problem = find_flaw(secret, value)
         if not where:
             optional = "" if secret["required"] else "optional; "
             yield Check(name, "skipped", f"{optional}not set here; SECRETS.md says how")
@@ -183,12 +192,12 @@ def secrets() -> Iterator[Check]:
             yield Check(name, "ok", f"set in {where}")
 
 
-def find_flaw(value: str, is_file: bool) -> str:
+def find_flaw(secret: dict[str, Any], value: str) -> str:
     """Return what is wrong with a secret as far as its text tells, or an empty string."""
-    if not is_file and value != value.strip():
+    if secret["via"] == "file":
+        return find_flaw_of_file(secret, value)
+    if value != value.strip():
         return "with a line break or a blank at its begin or end"
-    if is_file and re.match(r"[/~.]|[A-Za-z]:\\", value) and not is_there(value):
-        return "which names a file that is not there"
     if found := EXPIRY.search(value):
         until = datetime.fromisoformat(found[1].replace("%3A", ":"))
         until = until if until.tzinfo else until.replace(tzinfo=UTC)
@@ -197,11 +206,17 @@ def find_flaw(value: str, is_file: bool) -> str:
     return ""
 
 
-def is_there(path: str) -> bool:
-    """Tell whether a key file is there; DVC counts from .dvc."""
-    with suppress(OSError, ValueError):  # a name that is too long is no path
-        return Path(path).expanduser().is_file() or Path(".dvc", path).is_file()
-    return True
+def find_flaw_of_file(secret: dict[str, Any], value: str) -> str:
+    """Return what is wrong with the path or the content of a key file; DVC counts from .dvc."""
+    if not value or is_file(value) or is_file(str(Path(".dvc", Path(value).expanduser()))):
+        return ""
+    if re.match(r"[/~.]|[A-Za-z]:\\", value):
+        return "which names a file that is not there"
+    try:
+        read_key(secret, value)
+    except ValueError:
+        return f"which should begin with {secret['begins']}, or be one line of base64"
+    return ""
 
 
 def ci_file() -> Check:

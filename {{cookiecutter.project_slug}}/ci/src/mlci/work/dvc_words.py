@@ -3,8 +3,6 @@
 import re
 
 FAILED_STAGE = re.compile(r"failed to reproduce '([^']+)'")
-# The end of the output where the command of a stage failed, however long that output is.
-COMMAND_FAILED = re.compile(r"failed to run: .+, exited with -?\d+", re.DOTALL)
 ERROR = re.compile(r"^ERROR: (?:unexpected error - )?(.+)$", re.MULTILINE)
 RUNNING_STAGE = re.compile(r"^Running stage '([^']+)'", re.MULTILINE)
 NEXT_STAGE = re.compile(r"(Running stage|Stage) '([^']+)'")
@@ -26,11 +24,6 @@ def failed_stage(output: str) -> str:
     """Return the stage that DVC could not reproduce, or an empty string."""
     found = FAILED_STAGE.search(output)
     return found[1] if found else ""
-
-
-def command_failed(output: str) -> bool:
-    """Tell whether it was the stage's own command that failed."""
-    return bool(COMMAND_FAILED.search(output))
 
 
 def error_of(output: str) -> str:

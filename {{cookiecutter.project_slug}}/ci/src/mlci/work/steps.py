@@ -31,9 +31,10 @@ def check(chosen: Settings) -> Terms:
     """Refuse what cannot be run, before anything is; return what the report will be judged by.
 
     Raises:
-        ValueError: an unknown target or baseline or malformed rules, in one sentence.
+        ValueError: an unknown target or baseline, malformed rules or secrets, in one sentence.
         DvcException: dvc.yaml or dvc.lock cannot be read.
     """
+    remote.credentials()
     terms = read_terms(chosen.baseline, chosen.metrics_diff_targets)
     with Repo() as repo:
         stages = [stage.addressing for stage in repo.index.graph]

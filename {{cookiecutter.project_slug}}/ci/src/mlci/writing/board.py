@@ -13,7 +13,7 @@ from tabulate import tabulate
 
 from mlci.history.ranking import CLOSEST, HERE, Board
 from mlci.history.rules import lookup, spread
-from mlci.history.values import is_number, target
+from mlci.history.values import is_better, is_number, target
 from mlci.markup import code, table
 from mlci.writing.measures import SPACE, write_folds
 from mlci.writing.remarks import hint_at_shallow
@@ -34,9 +34,9 @@ def metric_names(board: Board) -> list[str]:
 
 
 def cells(
-    board: Board, style: Style, quote: Callable[[str], str]
+    board: Board, style: Style, quote: Callable[[str], str], write: Callable[[Any, Style], str]
 ) -> tuple[list[str], list[list[str]]]:
-    """Return the headers and the rows; `quote` writes a name."""
+    """Return the headers and the rows; `quote` writes a name, `write` a metric."""
     metrics = metric_names(board)
     has_cv = any(spread(one.metrics, board.rules.metric) is not None for one in board.experiments)
     headers = [
@@ -53,10 +53,10 @@ def cells(
     for rank, one in enumerate(board.experiments, start=1):
         if rank > style.rows and not set(board.pinned) & set(one.names):
             continue
-        values = [plain(write_value(lookup(one.metrics, name), style), quote) for name in metrics]
+        values = [write(lookup(one.metrics, name), style) for name in metrics]
         validation = [write_folds(one.metrics, board.rules.metric, style) or "–"] if has_cv else []
         changed = [
-            quote(f"{name}={plain(write_value(value, exact), str)}")
+            quote(f"{name}={write_plain(value, exact)}")
             for name, value in board.changed(one).items()
         ]
         first = sorted(one.names, key=lambda name: name not in board.pinned)
@@ -68,9 +68,9 @@ def cells(
     return headers, rows
 
 
-def plain(text: str, quote: Callable[[str], str]) -> str:
-    """Return a written value without the code marks that only Markdown has."""
-    return text if quote is code else text.strip("`")
+def write_plain(value: Any, style: Style) -> str:
+    """Write a value without the code marks that only Markdown has."""
+    return write_value(value, style).strip("`")
 
 
 def few(names: list[str], most: int) -> str:
@@ -83,7 +83,9 @@ def legend(board: Board) -> str:
     """Say in Markdown what the table is sorted by and what its marks mean."""
     if not board.experiments:
         return "There is nothing yet: no branch, tag or experiment."
-    way = {1: ", higher is better", -1: ", lower is better", 0: ""}[board.rules.direction]
+    way = ""
+    if board.rules.direction:
+        way = f", {'higher' if is_better(1, board.rules.direction) else 'lower'} is better"
     sentences = [f"Sorted by {code(board.rules.metric)}{way}." if board.rules.metric else ""]
     if board.best:
         compared = f" (of the {CLOSEST} next)" if len(board.close) == CLOSEST else ""
@@ -114,7 +116,7 @@ def legend(board: Board) -> str:
 
 def markdown(board: Board, style: Style) -> str:
     """Write the board as a Markdown table."""
-    headers, rows = cells(board, style, code)
+    headers, rows = cells(board, style, code, write_value)
     texts = ("#", "Experiment", "Changed parameters", "Author", "Age")
     numbers = tuple(column for column, name in enumerate(headers) if name not in texts)
     body = table(headers, rows, numbers) + "\n\n" if rows else ""
@@ -125,7 +127,7 @@ def markdown(board: Board, style: Style) -> str:
 
 def terminal(board: Board, style: Style) -> str:
     """Write the board as a table of plain text."""
-    headers, rows = cells(board, style, printable)
+    headers, rows = cells(board, style, printable, write_plain)
     body = tabulate(rows, headers, disable_numparse=True) if rows else ""
     return f"{body}\n\n{legend(board).replace('`', '')}".strip()
 

@@ -123,7 +123,7 @@ def because(found: Finding, evidence: Evidence, rules: Rules, style: Style) -> s
             " data, would give one to compare with."
         )
     if not found.interval:
-        return "How much of it is chance is not known: there are no predictions row by row."
+        return "How much of it is chance is unknown: there are no predictions row by row."
     tested = f"{evidence.common:,} test rows"
     if evidence.common < max(evidence.now, evidence.before):
         tested = (

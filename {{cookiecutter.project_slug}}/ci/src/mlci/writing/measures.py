@@ -8,12 +8,12 @@ from mlci.history.evidence import Evidence
 from mlci.history.judgement import interval_of
 from mlci.history.rules import Rules, lookup, spread
 from mlci.history.statistics import Interval
-from mlci.history.values import ABSENT, Value, direction, is_nan, is_number
+from mlci.history.values import ABSENT, Value, direction, is_better, is_nan, is_number
 from mlci.markup import code, fold_away, table
 from mlci.writing.folding import left_out, write_rows
 from mlci.writing.wording import Style, bounds, write_difference, write_value
 
-DOTS = {1: "🟢", 0: "⚪", -1: "🔴"}
+BETTER, EQUAL, WORSE = "🟢", "⚪", "🔴"
 SPACE = "\N{NO-BREAK SPACE}"
 # What a project of this template says elsewhere: as the column "cross-validation", and of its data.
 ELSEWHERE = {"cv.": "cv.metric", "data.": "data.test_rows"}
@@ -64,8 +64,8 @@ def table_of(
         if baseline:
             command = f"uv run dvc metrics diff --all {baseline.sha[:7]}"
         parts.append(left_out(left, "metrics", command))
-    if any(cells[1] in DOTS.values() for cells in rows):
-        parts.append("_🟢 better · 🔴 worse · ⚪ chance may have done it_")
+    if any(cells[1] for cells in rows):
+        parts.append(f"_{BETTER} better · {WORSE} worse · {EQUAL} chance may have done it_")
     return "\n\n".join(parts)
 
 
@@ -114,7 +114,9 @@ def dot(interval: Interval | None, better: int) -> str:
     """Return the dot: good or bad only where the interval excludes 0; none where nobody knows."""
     if not interval or not better:
         return ""
-    return DOTS[interval.sign * better]
+    if not interval.sign:
+        return EQUAL
+    return BETTER if is_better(interval.sign, better) else WORSE
 
 
 def write_folds(metrics: dict[str, dict[str, Any]], metric: str, style: Style) -> str:
