@@ -4,8 +4,6 @@ Nothing here may cost the user the project: where a tool is missing or fails, th
 remain are printed, ready to paste. What is there already is left alone: a second run adds nothing.
 """
 
-import configparser
-import importlib.util
 import json
 import os
 import re
@@ -18,12 +16,13 @@ from pathlib import Path
 ANSWERS = json.loads(r"""{{ cookiecutter | tojson }}""")
 REMOTE = ANSWERS["_remotes"][ANSWERS["remote"]]
 ROOT = Path.cwd().resolve()
-ENVIRONMENT = {**os.environ, "DVC_NO_ANALYTICS": "1"}
+ENVIRONMENT = dict(os.environ)
 if sys.version_info >= (3, 11):  # noqa: UP036 - the one of .python-version may be missing
     ENVIRONMENT.setdefault("UV_PYTHON", sys.executable)
 for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):  # of another repository, where Git
     ENVIRONMENT.pop(name, None)  # itself runs cookiecutter, as `git rebase --exec` does
-INSTALL = {"git": "# https://git-scm.com", "dvc": "pip install dvc", "uv": "pip install uv"}
+INSTALL = {"git": "# https://git-scm.com", "uv": "pip install uv"}
+GIT = ["git", "-c", "user.useConfigOnly=true"]  # it would make an identity up
 IDENTITY = ["git config --global user.name Ada", "git config --global user.email ada@example.com"]
 
 
@@ -68,13 +67,32 @@ def storage_url() -> str:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         print(f"The folder of the remote could not be made: {error}")
-    same_drive = folder.anchor == ROOT.anchor
-    ways = [str(folder), *([os.path.relpath(folder, ROOT)] if same_drive else [])]
+    ways = [str(folder)]
+    if folder.anchor == ROOT.anchor:
+        ways += [Path(os.path.relpath(folder, ROOT / ".dvc")).as_posix()]
     if url := next(filter(str.isascii, ways), ""):
         return url
     print(f"DVC cannot write {folder} into its configuration. Choose a folder in plain letters:")
     print("  uv run dvc remote add --default storage PATH")
     return ""
+
+
+def write_dvc_config() -> None:
+    """Write what `dvc init` and `dvc remote add` leave in a repository, as each clone has it."""
+    folder = ROOT / ".dvc"
+    if (folder / "config").exists():
+        return
+    lines = ["[core]", "    analytics = false"]
+    if url := storage_url():
+        lines += ["    remote = storage", "['remote \"storage\"']"]
+        options = {"url": url, **REMOTE["options"]}
+        options[REMOTE["endpoint_option"]] = ANSWERS["remote_endpoint"]
+        for name, value in options.items():
+            quoted = f'"{value}"' if set(value) & set(",#'") else value
+            lines += [f"    {name} = {quoted}"] if name and value else []
+    folder.mkdir(exist_ok=True)
+    (folder / "config").write_text("\n".join([*lines, ""]), encoding="utf-8")
+    (folder / ".gitignore").write_text("/config.local\n/tmp\n/cache\n", encoding="utf-8")
 
 
 def link_template() -> None:
@@ -90,9 +108,7 @@ def link_template() -> None:
     )
     found, origin = attempt(*look, "remote", "get-url", "origin")
     if not (tracked and found and re.match(r"[^/\\]{2,}:", origin)):  # a path is of one machine
-        print(
-            "No .cruft.json: the template has no address. `uvx cruft link ADDRESS` enables updates."
-        )
+        print("No .cruft.json: the template has no address. `uvx cruft link ADDRESS` adds it.")
         return
     commit, _, *directory = lines.splitlines()
     state = {
@@ -112,15 +128,6 @@ def plan(outer: str) -> list[list[str]]:
     if not outer and not has_own:  # in two commands, since Git before 2.28 has no `init -b`
         head = f"refs/heads/{ANSWERS['_default_branch']}"
         commands += [["git", "init", "--quiet"], ["git", "symbolic-ref", "HEAD", head]]
-    config = configparser.ConfigParser()
-    if not config.read(ROOT / ".dvc" / "config", encoding="utf-8"):
-        commands += [["dvc", "init", "--quiet", "--force", *(["--subdir"] if outer else [])]]
-    if not config.has_option("core", "analytics"):
-        commands += [["dvc", "config", "core.analytics", "false"]]
-    if not config.has_section("'remote \"storage\"'") and (url := storage_url()):
-        options = REMOTE["options"] | {REMOTE["endpoint_option"]: ANSWERS["remote_endpoint"]}
-        commands += [["dvc", "remote", "add", "--quiet", "--default", "storage", url]]
-        commands += [["dvc", "remote", "modify", "storage", *o] for o in options.items() if all(o)]
     if not (ROOT / "uv.lock").exists():
         commands += [["uv", "lock", "--quiet"]]
     if not outer and not (has_own and attempt("git", "rev-parse", "--verify", "HEAD")[0]):
@@ -128,24 +135,13 @@ def plan(outer: str) -> list[list[str]]:
     return commands
 
 
-def runnable(command: list[str]) -> list[str]:
-    """Return the command as this machine can run it."""
-    if command[0] == "dvc" and importlib.util.find_spec("dvc"):
-        return [sys.executable, "-m", *command]
-    if command[0] == "dvc" and not shutil.which("dvc"):
-        return ["uvx", *command]
-    if command[:2] == ["git", "commit"]:  # without an identity Git would make one up
-        return ["git", "-c", "user.useConfigOnly=true", *command[1:]]
-    return command
-
-
 def carry_out(commands: list[list[str]]) -> list[list[str]]:
     """Run the commands; return those that remain, since they or what they build on failed."""
     remaining: list[list[str]] = []
     for command in commands:
-        tools = {"git", "dvc"} if command[0] == "dvc" else {command[0]}
-        if not tools & {failed[0] for failed in remaining}:
-            done, output = attempt(*runnable(command))
+        if command[0] not in {failed[0] for failed in remaining}:
+            tool = GIT if command[0] == "git" else command[:1]
+            done, output = attempt(*tool, *command[1:])
             if done:
                 continue
             print(f"{command[0]} failed: {cause(output)}")
@@ -162,7 +158,10 @@ def main() -> None:
     for folder in (ROOT / ".github" / "workflows", ROOT / ".github"):
         if folder.is_dir() and not any(folder.iterdir()):  # its files belong to other answers
             folder.rmdir()
+    if os.environ.get("MLCI_FILES_ONLY"):  # `ci update` compares them; nobody works in this copy
+        return
     link_template()
+    write_dvc_config()
     outer = outer_repository()
     remaining = carry_out(plan(outer))
     quote = subprocess.list2cmdline if os.name == "nt" else shlex.join

@@ -42,7 +42,6 @@ PURPOSES = {
     ".pre-commit-config.yaml": "what is checked before each commit",
     ".python-version": "the Python that uv takes",
     ".dvc/": "where DVC keeps and sends data",
-    ".dvcignore": "what DVC overlooks",
     ".github/": "the workflow that answers pull requests, and updates of packages",
     "AGENTS.md": "what an agent may type, and what it leaves alone",
     "LICENSE": "what others may do with it",

@@ -42,9 +42,9 @@ def possible(answers: dict[str, str]) -> bool:
     )
 
 
-def each_value() -> list[dict[str, str]]:
-    """Return a few combinations that hold every value of every answer at least once."""
-    count = max(map(len, CHOICES.values()))
+def each_value(*names: str) -> list[dict[str, str]]:
+    """Return a few combinations that hold every value of these answers, or of all, at least once."""
+    count = max(len(CHOICES[name]) for name in names or CHOICES)
     cases = [{name: v[i % len(v)] for name, v in CHOICES.items()} for i in range(count)]
     oidc = {name: v[0] for name, v in CHOICES.items()} | OIDC
     cases = [case if possible(case) else case | {"credentials": "secrets"} for case in cases]

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -33,6 +34,9 @@ class BakedProject:
     ) -> subprocess.CompletedProcess[str]:
         """Run a command as a user would, by `uv run` in the project; fail with what it printed."""
         variables = os.environ | {"UV_PROJECT_ENVIRONMENT": str(self.environment)} | (env or {})
+        if not self.environment.exists():
+            run("uv", "sync", "--quiet", cwd=self.path, check=False, env=variables)
+            share_bytecode(self.environment)
         return run("uv", "run", "--quiet", *command, cwd=self.path, check=check, env=variables)
 
     def git(self, *arguments: str | Path) -> str:
@@ -67,6 +71,26 @@ def run(
     return done
 
 
+def share_bytecode(environment: Path) -> None:
+    """Link what this Python has compiled into an environment that has the same packages.
+
+    uv makes links to the files in its cache, too, so the same file is one with the same number. To
+    compile the packages anew takes ten seconds, and the tests make dozens of environments.
+    """
+    for theirs in environment.glob("lib/python*/site-packages"):
+        ours = Path(sys.prefix) / theirs.relative_to(environment)
+        for folder, _, names in os.walk(ours):
+            here, there = Path(folder).parent, theirs / Path(folder).relative_to(ours)
+            if not folder.endswith("__pycache__") or not there.parent.is_dir():
+                continue
+            there.mkdir(exist_ok=True)
+            for name in names:
+                source = f"{name.split('.')[0]}.py"
+                pair = f"{here}/{source}", f"{there.parent}/{source}"
+                if all(map(os.path.isfile, pair)) and Path(pair[0]).samefile(pair[1]):
+                    os.link(f"{folder}/{name}", f"{there}/{name}")
+
+
 def load_hook(name: str, folder: Path, **answers: str) -> ModuleType:
     """Return a hook as a module, rendered with the answers into the folder."""
     context = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))
@@ -99,6 +123,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
         patch.setenv("MYPY_CACHE_DIR", str(folder / "mypy"))  # libraries are analysed only once
         patch.setenv("UV_PYTHON", sys.executable)
+        base = tmp_path_factory.getbasetemp()
+        locked = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "locked"
+        locked.mkdir(exist_ok=True)
+        patch.setenv("LOCKED_BEFORE", str(locked))
         patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)  # nothing would be compiled but once
         (folder / ".gitconfig").write_text("[user]\nname = Ada\nemail = ada@example.com\n")
         yield folder
@@ -115,6 +143,20 @@ def environments(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pa
     return lambda remote: folder / remote
 
 
+@contextmanager
+def known_packages(remote: str) -> Iterator[Callable[[Path], None]]:
+    """Let uv lock a project without the index, which takes 15 seconds, where it did so before.
+
+    What a project with the same remote was locked with in this run of the tests is in uv's cache.
+    The function that this gives is to be told which project was made.
+    """
+    before = Path(os.environ["LOCKED_BEFORE"], remote)
+    with pytest.MonkeyPatch.context() as patch:
+        if before.exists():
+            patch.setenv("UV_OFFLINE", "1")
+        yield lambda project: before.touch() if (project / "uv.lock").exists() else None
+
+
 @pytest.fixture
 def bake(
     cookies, environments: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
@@ -123,10 +165,13 @@ def bake(
     monkeypatch.chdir(TEMPLATE)
 
     def bake(**answers: str) -> BakedProject:
-        result = cookies.bake(extra_context=asked.settle(answers))
-        if result.exception:
-            raise result.exception
-        return BakedProject(result.project_path, environments(result.context["remote"]))
+        settled = asked.settle(answers)
+        with known_packages(settled["remote"]) as made:
+            result = cookies.bake(extra_context=settled)
+            if result.exception:
+                raise result.exception
+            made(result.project_path)
+        return BakedProject(result.project_path, environments(settled["remote"]))
 
     return bake
 

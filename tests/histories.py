@@ -250,9 +250,8 @@ def new_project(root: Path, remote: str = "local", **variables: str) -> Project:
     for path, content in FILES.items():
         project.write(path, content)
     copy_scripts(root, remote)
-    project.dvc("init", "--quiet")
-    with (root / ".dvc" / "config").open("a") as config:
-        config.write("[core]\n    analytics = false\n    check_update = false\n")
+    project.write(".dvc/config", "[core]\n    analytics = false\n    check_update = false\n")
+    project.write(".dvc/.gitignore", "/config.local\n/tmp\n/cache\n")
     project.commit("Begin")
     return project
 

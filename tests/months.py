@@ -72,18 +72,27 @@ class Month:
     def __init__(self, folder: Path, merge: str, commit_results: bool) -> None:
         """Make the repository, with a main whose pipeline was never run."""
         self.folder, self.merge_way, self.commit_results = folder, merge, commit_results
-        self.bare = folder / "origin.git"
-        self.user = histories.new_project(folder / "user")
+        self.user = self.make_project(folder / "user")
         histories.set_remote(self.user, str(folder / "storage"))
         (folder / "storage").mkdir()
         write_parameters(self.user, rate=0.5)
         self.user.commit("Begin a month")
-        self.user.run("git", "clone", "--quiet", "--bare", str(self.user.root), str(self.bare))
-        self.user.git("remote", "add", "origin", str(self.bare))
+        self.bare = self.make_repository()
         self.user.git("fetch", "--quiet", "origin")
         self.accuracies: dict[str, float] = {}
         self.wrong: list[str] = []
         self.judged = 0
+
+    def make_project(self, root: Path) -> Project:
+        """Make what the user has."""
+        return histories.new_project(root)
+
+    def make_repository(self) -> Path:
+        """Make the provider's repository, and the user's `origin` of it."""
+        path = self.folder / "origin.git"
+        self.user.run("git", "clone", "--quiet", "--bare", str(self.user.root), str(path))
+        self.user.git("remote", "add", "origin", str(path))
+        return path
 
     def head(self, branch: str) -> str:
         """Return the commit that a branch of the repository is at."""
@@ -130,12 +139,15 @@ class Month:
         said = done.stdout + done.stderr
         assert done.returncode in {0, 6}, said
         if base:
-            expected = self.judge_afresh(base, sha)
-            found = read_verdict(clone.report, done.returncode)
-            self.judged += 1
-            if found != expected:
-                self.wrong.append(f"{branch} at {sha[:7]}: {found} instead of {expected}")
+            self.compare(read_verdict(clone.report, done.returncode), branch, base, sha)
         self.publish(clone, branch, sha, "failure" if done.returncode else "success")
+
+    def compare(self, found: Verdict, branch: str, base: str, sha: str) -> None:
+        """Compare what was said of a commit with what must be said."""
+        expected = self.judge_afresh(base, sha)
+        self.judged += 1
+        if found != expected:
+            self.wrong.append(f"{branch} at {sha[:7]}: {found} instead of {expected}")
 
     def publish(self, clone: Project, branch: str, sha: str, outcome: str) -> None:
         """Do what the publish job does, but for the comment."""
@@ -260,3 +272,4 @@ CHANGES = (
     *(change_code, prepare_more, train_at_home, go_back),
 )
 SHORT = (improve, write_documentation, improve_late, change_code, go_back)
+SHORTEST = (improve, improve_late, change_code)

@@ -24,6 +24,7 @@ from tiny import (
     bare,
     commit,
     leak,
+    leave_results,
     metrics,
     places_with,
     reproduce,
@@ -109,8 +110,10 @@ def remote_head(project: BakedProject, ref: str) -> str:
 
 
 def test_a_pull_request_gets_one_comment(bitbucket: BakedProject, bb_run: Path) -> None:
+    leave_results(bitbucket)
     sha = change(bitbucket)
-    done, told = pipeline(bitbucket, bb_run, "pull-requests.**", "change", BITBUCKET_PR_ID="7")
+    variables = {"BITBUCKET_PR_ID": "7", "BITBUCKET_PR_DESTINATION_BRANCH": "main"}
+    done, told = pipeline(bitbucket, bb_run, "pull-requests.**", "change", **variables)
     assert done.returncode == 0, done.stdout + done.stderr
     (call,) = told
     assert call["arguments"] == [
@@ -118,7 +121,7 @@ def test_a_pull_request_gets_one_comment(bitbucket: BakedProject, bb_run: Path) 
         *("--watermark-title=CML report", "--publish=false"),
     ]
     assert call["token"] == "bb-token"
-    assert "0.7" in call["text"]
+    assert "0.6 → 0.7" in call["text"].splitlines()[0]
     assert remote_head(bitbucket, "refs/heads/change") == sha
 
 

@@ -7,7 +7,17 @@ import pytest
 from conftest import BakedProject
 from gitlab import GitLab
 from servers import clouds
-from tiny import bake_tiny, bake_with_bucket, commit, leak, metrics, places_with, reproduce, write
+from tiny import (
+    bake_tiny,
+    bake_with_bucket,
+    commit,
+    leak,
+    leave_results,
+    metrics,
+    places_with,
+    reproduce,
+    write,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -41,6 +51,7 @@ def change(gitlab: GitLab, message: str = "Learn faster") -> str:
 
 
 def test_a_merge_request_gets_one_comment(gitlab: GitLab) -> None:
+    leave_results(gitlab.project)
     sha = change(gitlab)
     done = gitlab.merge_request()
     assert done.jobs == PASSED, done.log
@@ -51,7 +62,7 @@ def test_a_merge_request_gets_one_comment(gitlab: GitLab) -> None:
     ]
     assert call["token"] == "glpat-token"
     assert not call["telemetry"]
-    assert "0.7" in call["text"]
+    assert "0.6 → 0.7" in call["text"].splitlines()[0]
     assert f"uv run ci results {sha}" in call["text"]
     assert gitlab.head("refs/heads/change") == sha
     assert done.releases == []

@@ -10,11 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from act import GitHub
 from answers import CHOICES, REMOTES
 from conftest import TEMPLATE, BakedProject, run
 from mlci.work import duplicate
 from servers import SERVERS, Server
-from test_remotes import add_files, checksums, doctor, forget
+from test_remotes import add_files, checksums, forget
 from tiny import commit
 
 CI_FILE = ".github/workflows/cml.yml"
@@ -84,7 +85,7 @@ def assert_speaks_of(project: BakedProject, remote: str, server: Server) -> None
 
 @pytest.mark.slow
 def test_three_generations_of_one_project(make, tmp_path: Path) -> None:
-    """From a folder to S3 to Azure: the same bytes, and a truthful paper each time."""
+    """From a folder to S3 to Azure: the same bytes, truthful papers, and a CI that has the keys."""
     for remote in ("s3", "azure"):
         if remote not in CHOICES["remote"]:
             pytest.skip(f"{remote} cannot be chosen here")
@@ -94,6 +95,7 @@ def test_three_generations_of_one_project(make, tmp_path: Path) -> None:
     project.run("dvc", "add", "--quiet", "data/later")
     commit(project, "Add a file")
     made = checksums(project.path)
+    github = GitHub(project, tmp_path)
     for remote in ("s3", "azure"):
         (tmp_path / remote).mkdir()
     with SERVERS["s3"](tmp_path / "s3") as s3, SERVERS["azure"](tmp_path / "azure") as azure:
@@ -104,9 +106,11 @@ def test_three_generations_of_one_project(make, tmp_path: Path) -> None:
             }, done.stdout  # fmt: skip
             assert_speaks_of(project, remote, server)
             commit(project, f"Use {remote}")
-            checks = doctor(project, server)
-            assert checks["Storage"]["state"] == "ok"
-            assert checks["Data pushed"]["state"] != "failed"
+            without = github.push(environment=server.environment)
+            assert without.jobs["run"] == "failure"
+            assert f"{next(iter(server.secrets))} is not set" in without.log
+            ran = github.push(secrets=server.secrets, environment=server.environment)
+            assert ran.jobs["run"] == "success", ran.log
             forget(project)
             assert checksums(project.path) == {}
             project.run("dvc", "pull", "--quiet", env=server.environment | server.secrets)

@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import histories
@@ -9,6 +10,7 @@ import predictions
 import pytest
 import yaml
 from histories import Project
+from mlci.history.baseline import find_baseline
 from predictions import right_but
 from test_report import numbers, report, tables
 
@@ -23,6 +25,59 @@ def test_numbers_of_other_parameters_get_no_verdict(project: Project) -> None:
     assert text.startswith("## ❔ Not run since `train.rate` changed")
     row = next(row for row in tables(text)["Leaderboard"] if "this run" in row[1])
     assert row[2] == "\N{EN DASH}"
+
+
+# What each provider says of a pull request to `next`, and of a push to `trunk`.
+PROVIDERS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
+    "github": (
+        {"GITHUB_BASE_REF": "next", "GITHUB_EVENT_PATH": "default"},
+        {"GITHUB_REF_NAME": "trunk", "GITHUB_EVENT_PATH": "pushed"},
+    ),
+    "gitlab": (
+        {"CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "next", "CI_DEFAULT_BRANCH": "trunk"},
+        {
+            "CI_COMMIT_REF_NAME": "trunk",
+            "CI_DEFAULT_BRANCH": "trunk",
+            "CI_COMMIT_BEFORE_SHA": "before",
+        },
+    ),
+    # It names no default branch and no commit before: origin's, and the last one.
+    "bitbucket": ({"BITBUCKET_PR_DESTINATION_BRANCH": "next"}, {"BITBUCKET_BRANCH": "trunk"}),
+}
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_the_baseline_is_what_the_provider_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: str
+) -> None:
+    """In a pull request the branch that it goes to, on the default branch the commit before."""
+    proposed, pushed = PROVIDERS[provider]
+    theirs = Project(tmp_path / "theirs")
+    theirs.root.mkdir()
+    theirs.git("init", "--quiet", "--initial-branch=trunk")
+    first = theirs.commit("First")
+    theirs.git("branch", "next")
+    second, third = theirs.commit("Second"), theirs.commit("Third")
+    clone = histories.clone(theirs, tmp_path / "clone")
+    clone.git("checkout", "--quiet", "--detach")
+    repository = {"repository": {"default_branch": "trunk"}}
+    clone.write("../default", repository)
+    clone.write("../pushed", {"before": first, **repository})
+    monkeypatch.chdir(clone.root)
+    monkeypatch.setenv("CI", "true")
+
+    def found(variables: dict[str, str]) -> tuple[str, str]:
+        with monkeypatch.context() as patch:
+            for name, value in variables.items():
+                is_file = name == "GITHUB_EVENT_PATH"
+                text = str(tmp_path / value) if is_file else value.replace("before", first)
+                patch.setenv(name, text)
+            baseline = find_baseline("")
+        return baseline.name, baseline.sha
+
+    assert found(proposed) == ("origin/next", first)
+    assert found(pushed)[1] == (second if provider == "bitbucket" else first)
+    assert found({}) == ("origin/trunk", third)  # any other branch
 
 
 def test_a_metric_of_two_files_gets_no_verdict(project: Project) -> None:

@@ -4,7 +4,7 @@ import json
 import textwrap
 from pathlib import Path
 
-from conftest import TEMPLATE, BakedProject, run
+from conftest import TEMPLATE, BakedProject, known_packages, run
 from cookiecutter.main import cookiecutter
 from servers.running import Server, answers_for
 
@@ -39,10 +39,12 @@ PLOTS = "plots:\n  - plots/curve.json: {x: x, y: y}\n"  # for dvc.yaml: drawing 
 
 def bake_tiny(folder: Path, environment: Path, **answers: str) -> BakedProject:
     """Bake a project with its hooks, and put the tiny pipeline in the place of its own."""
-    path = cookiecutter(
-        str(TEMPLATE), no_input=True, extra_context=answers, output_dir=str(folder),
-        default_config=True,
-    )  # fmt: skip
+    with known_packages(answers.get("remote", "local")) as made:
+        path = cookiecutter(
+            str(TEMPLATE), no_input=True, extra_context=answers, output_dir=str(folder),
+            default_config=True,
+        )  # fmt: skip
+        made(Path(path))
     project = BakedProject(Path(path), environment)
     write(project, FILES)
     commit(project, "Make the pipeline tiny")
@@ -74,6 +76,18 @@ def commit(project: BakedProject, message: str) -> str:
 def reproduce(project: BakedProject) -> None:
     """Run the pipeline at home."""
     project.run("dvc", "repro", "--quiet")
+
+
+def leave_results(project: BakedProject) -> str:
+    """Change main, and leave the results where CI's run of it does; return how they are called."""
+    write(project, {"params.yaml": "rate: 0.6\n"})
+    sha = commit(project, "Learn a little faster")
+    reproduce(project)
+    commit(project, "Results")
+    ref = f"refs/exps/{sha[:2]}/{sha[2:]}/ci-{sha[:7]}"
+    project.git("push", "--quiet", "origin", f"{sha}:refs/heads/main", f"HEAD:{ref}")
+    project.git("reset", "--quiet", "--hard", sha)
+    return ref
 
 
 def leak(project: BakedProject) -> None:

@@ -15,7 +15,8 @@ from mlci.work.duplicate import changes, git
 
 LINK = Path(".cruft.json")
 # A template that asks for a password cannot be reached; lines that are cut in pieces tell little.
-SILENT = {"GIT_TERMINAL_PROMPT": "0", "COLUMNS": "1000"}
+# cruft compares files only, so the template's hook need not lock packages for it.
+QUICK = {"GIT_TERMINAL_PROMPT": "0", "COLUMNS": "1000", "MLCI_FILES_ONLY": "1"}
 UNLINKED = """\
 .cruft.json, which says from which template this project was made, is missing. Type
   uvx cruft link ADDRESS-OF-THE-TEMPLATE
@@ -69,7 +70,7 @@ def start(tool: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """
     begin = [] if shutil.which(tool) else [uv(), "tool", "run", "--from", "cruft"]
     return subprocess.run(
-        [*begin, tool, *arguments], env=os.environ | SILENT, stdin=subprocess.DEVNULL, check=False,
+        [*begin, tool, *arguments], env=os.environ | QUICK, stdin=subprocess.DEVNULL, check=False,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", errors="replace",
     )  # fmt: skip
 
