@@ -4,7 +4,7 @@ PYTHON ?= python3
 export RUFF_CACHE_DIR = $(CURDIR)/.ruff_cache
 # The package that every project gets: plain Python, with settings of its own.
 PACKAGE = '{{cookiecutter.project_slug}}/ci'
-PYTEST = .venv/bin/python -m pytest -n 3 --dist worksteal
+PYTEST = .venv/bin/python -m pytest -n 4 --dist worksteal
 
 .PHONY: demo test test-fast lint coverage bench histories
 
@@ -38,7 +38,7 @@ bench: .venv
 	.venv/bin/python benchmarks/verdicts.py
 	.venv/bin/python benchmarks/transfers.py
 
-# Six months of eight pull requests each, merged in every way; `make test` has two of them.
+# Months of eight pull requests each, merged in every way, one also by act; `make test` has two short ones.
 histories: .venv
 	.venv/bin/python benchmarks/pull_requests.py
 

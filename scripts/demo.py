@@ -1,4 +1,4 @@
-"""Bake a project into build/demo, run it, try a second model on a branch, and compare the two."""
+"""Bake a project into build/demo, train a model, a better one on a branch, and compare the two."""
 
 import ast
 import itertools
@@ -123,11 +123,15 @@ def bake() -> None:
     )
 
 
-def choose(model: str) -> None:
-    """Set train.model in params.yaml, as a data scientist would by hand."""
+def turn(name: str, value: str) -> None:
+    """Set the first parameter of this name in params.yaml, as a data scientist would by hand."""
     params = PROJECT / "params.yaml"
-    text = re.sub(r"(?m)^  model: \w+", f"  model: {model}", params.read_text(encoding="utf-8"))
+    text, count = re.subn(
+        rf"(?m)^( +{name}:) \w+", rf"\1 {value}", params.read_text(encoding="utf-8"), count=1
+    )
+    assert count == 1, f"params.yaml has no {name}"
     params.write_text(text, encoding="utf-8")
+    print(f"\nparams.yaml: {name} is {value} now\n", flush=True)
 
 
 def main() -> None:
@@ -138,14 +142,17 @@ def main() -> None:
         print(f"  {name:<28}{purpose}")
     print()
     step("uv", "sync", "--quiet")
+    turn("model", "random_forest")
+    turn("max_depth", "2")
     step("uv", "run", "dvc", "repro")
     step("git", "add", "--all")
     step("git", "commit", "--quiet", "--message", "Train the first model")
     step("uv", "run", "dvc", "push")
-    step("git", "switch", "--quiet", "--create", "second-model")
-    choose("random_forest")
-    print("\nparams.yaml: train.model is random_forest now\n")
-    step("git", "commit", "--all", "--quiet", "--message", "Try a random forest")
+    step("git", "switch", "--quiet", "--create", "deeper-trees")
+    turn("max_depth", "null")
+    step(
+        "git", "commit", "--all", "--quiet", "--message", "Let the trees grow as deep as they like"
+    )
     step("uv", "run", "ci", "run", "--baseline", "main")
     step("git", "commit", "--all", "--quiet", "--message", "Record the second model")
     print("\nDone. Five files worth opening:\n")

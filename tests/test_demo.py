@@ -75,6 +75,6 @@ def test_the_demo_compares_two_models_and_can_be_run_again() -> None:
     assert len(paths) == 5
     assert all(path.is_file() for path in paths)
     report = (PROJECT / "report.md").read_text(encoding="utf-8")
-    assert report.splitlines()[2].startswith("After `train.model` changed.")
-    assert "| `logistic_regression` |" in report
+    assert report.startswith("## 🟢 Better: `accuracy` 0.")
+    assert report.splitlines()[2].startswith("After `train.random_forest.max_depth` changed.")
     assert run("git", "status", "--short", cwd=PROJECT).stdout == ""

@@ -65,7 +65,7 @@ def revision(metrics: dict[str, Any], params: dict[str, Any]) -> Revision:
         sha="",
         metrics={"metrics.json": flat(metrics)},
         params={"params.yaml": flat(params)},
-        declared=Pipelines((), {}, (), (), {}),
+        declared=Pipelines((), {}, {}, (), (), {}),
         locks=Locks({}, (), (), ()),
         freshness=Freshness(State.CURRENT),
         problems=(),

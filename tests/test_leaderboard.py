@@ -111,9 +111,16 @@ def test_best_first_with_its_changes_and_its_author(project: Project) -> None:
     assert [row["best"] for row in rows] == [True, False, False, False, False]
     assert rows[0]["changed_params"] == {"train.rate": 0.1, "train.steps": 1000}
     assert rows[0]["author"] == "Test"
+    assert "Author" not in project.script("leaderboard").stdout  # the same in each row
     assert rows[0]["sha"] == project.git("rev-parse", "slow")
     assert rows[0]["metrics"] == {"accuracy": 0.9}
     assert rows[2]["changed_params"] == {}
+    project.git("checkout", "--quiet", "fast")
+    project.git("commit", "--quiet", "--amend", "--no-edit", "--author", "Eve <eve@example.com>")
+    project.git("checkout", "--quiet", "main")
+    table = project.script("leaderboard").stdout
+    assert "Author" in table
+    assert table.count("Eve") == 1
 
     # Of another metric less is better; main has none of it.
     base = json.loads((project.root / "params.yaml").read_text())

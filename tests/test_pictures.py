@@ -13,6 +13,8 @@ import histories
 import pytest
 from browser import DARK, visit
 from histories import Project
+from mlci.writing.page import markdown_to_html
+from mlci.writing.signs import SHAPES
 from servers.clouds import node_modules
 from test_report import report, tables
 
@@ -146,8 +148,14 @@ def test_many_classes_become_a_list_of_mistakes(drawn: Project) -> None:
     right = {(f"c{n}", f"c{n}"): 5 for n in range(20)}
     write_classes(drawn, right | {("c3", "c4"): 7, ("c4", "c3"): 2})
     text = report(drawn, "--baseline", "HEAD")
-    assert "9 of 109 rows are wrong; the most frequent mistakes:" in text
-    assert ["c3", "c4", "0", "7"] in tables(text)["Plots"]
+    assert "9 of 109 rows are wrong, before 4 of 30; the most frequent mistakes:" in text
+    rows = [row for row in tables(text)["Plots"] if len(row) == 4]
+    assert rows == [["c3", "c4", "0", "7"], ["cat", "dog", "4", "0"], ["c4", "c3", "0", "2"]]
+
+    # Ten classes are a matrix, but one that a comment would cut off where its cells say much.
+    right = {(f"c{n}", f"c{n}"): 20 - n for n in range(10)}
+    write_classes(drawn, right | {("c3", "c4"): 7})
+    assert "7 of 162 rows are wrong, before 4 of 30" in report(drawn, "--baseline", "HEAD")
 
 
 @pytest.mark.slow
@@ -252,6 +260,19 @@ def test_the_page_opens_in_a_browser(
     assert seen.dom.count('class="mark-line role-mark') >= 2
     assert seen.measured("overflow") == "0"
     assert seen.measured("ground") == ("rgb(13, 17, 23)" if flags else "rgb(255, 255, 255)")
+
+
+def test_every_sign_is_drawn() -> None:
+    """The sources of a report have no sign that the page leaves to the fonts of a machine."""
+    sources = [histories.CI / "src/mlci" / name for name in ("writing", "history")]
+    files = [path for folder in sources for path in folder.glob("*.py")]
+    text = "".join(path.read_text(encoding="utf-8") for path in files)
+    sign = r"[\u25fb\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff]\ufe0f?"
+    used = set(re.findall(sign, text))
+    assert used == set(SHAPES)
+    page = markdown_to_html(f"## {' '.join(SHAPES)} `x`")
+    assert re.findall(sign, re.sub("<title>.*?</title>", "", page)) == []
+    assert [page.count(f"<title>{one}</title>") for one in SHAPES] == [1] * len(SHAPES)
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ from histories import Project
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from mlci import numerals
+from mlci.history.origins import hide_credentials
 from mlci.writing import sections
 from mlci.writing.remarks import link_to_this_run
 from packaging.requirements import Requirement
@@ -192,6 +193,59 @@ def test_parameters_and_data(project: Project) -> None:
     rows = {row[0]: row[1:] for row in tables(text)["Data and models"]}
     assert rows["extra"] == ["modified", "10 → 9", "100 B → 90 B"]
     assert "Which files changed in `extra` is not known here" in text
+
+
+@pytest.mark.slow
+def test_imported_data_show_their_address_and_both_versions(project: Project) -> None:
+    """By DVC's own `import` and `update`; of an address nobody sees a password or a signature."""
+    home = histories.new_project(project.root.parent / "home")
+    shas = []
+    for version in "v1", "v2":
+        home.write("cats.csv", f"{version}\n")
+        home.dvc("add", "cats.csv")
+        shas.append(home.commit(version)[:7])
+        home.git("tag", version)
+    project.dvc("import", str(home.root), "cats.csv", "--rev", "v1", "--out", "imported.csv")
+    secret = "https://me:p4ss@data.example.com/dogs.csv"
+    tracked = "outs:\n- {md5: %s, size: 2, hash: md5, path: dogs.csv}\n"
+    dogs = f'deps:\n- {{path: "{secret}?sig=s3cret", etag: \'"%s"\'}}\n{tracked}'
+    project.write("dogs.csv.dvc", dogs % ("abc-old", 32 * "a"))
+    project.commit("Import")
+    project.dvc("update", "--rev", "v2", "imported.csv.dvc")
+    project.write("dogs.csv.dvc", dogs % ("xyz-new", 32 * "b"))
+    project.commit("Update")
+    data = report(project, "--baseline", "HEAD~1").partition("### Data and models")[2]
+    where = f"is imported from `cats.csv` of `{home.root}`"
+    assert f"- `imported.csv` {where}: `v1` (`{shas[0]}`) → `v2` (`{shas[1]}`)\n" in data
+    dogs_at = "`https://data.example.com/dogs.csv`"
+    assert f"- `dogs.csv` is imported from {dogs_at}: `abc-old` → `xyz-new`\n" in data
+
+    project.write("dogs.csv.dvc", tracked % (32 * "b"))
+    (project.root / "imported.csv.dvc").unlink()
+    text = report(project, "--baseline", "HEAD")
+    assert f"- `dogs.csv` is no longer imported from {dogs_at}, `xyz-new`\n" in text
+    assert f"- `imported.csv` {where.replace('is', 'is no longer')}, `v2` (`{shas[1]}`)" in text
+    project.git("checkout", "--", ".")
+    text = report(project, "--baseline", "HEAD~2")
+    assert f"- `imported.csv` {where}, `v2` (`{shas[1]}`)\n" in text
+    page = (project.root / "report.html").read_text(encoding="utf-8")
+    assert not [found for found in ("p4ss", "s3cret") if found in text + page]
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        (
+            "https://user:p@ss@h.example:8443/a@b.csv?X-Amz-Signature=1#x",
+            "https://h.example:8443/a@b.csv",
+        ),
+        ("s3://bucket/a@b/c.csv", "s3://bucket/a@b/c.csv"),
+        ("git@github.com:owner/data.git", "git@github.com:owner/data.git"),
+        ("/mnt/what?/data.csv", "/mnt/what?/data.csv"),
+    ],
+)
+def test_an_address_is_shown_without_credentials(address: str, shown: str) -> None:
+    assert hide_credentials(address) == shown
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -38,6 +39,13 @@ def test_only_what_changed_is_fetched(laptop: Project, tmp_path: Path, server: S
     done = clone.script("run", baseline="HEAD~1")
     assert done.returncode == 0, done.stdout + done.stderr
     assert clone.stages_run() == ["train"]  # the same model came of it: nothing to evaluate
+    data = laptop.root / "data/raw"
+    size = sum(path.stat().st_size for path in data.iterdir()) / 1000
+    # The folder's files, which are all alike, and the listing that names them.
+    fetched = re.search(r"- (\d) files, ([\d.]+) kB, fetched", clone.report)
+    assert fetched
+    assert size <= float(fetched[2]) < size + 1
+    assert int(fetched[1]) == len(set(laptop.checksums("prepare").values()))
     made = laptop.checksums("prepare").values()
     assert {name for name in server.data_requests("GET") if not name.endswith(".dir")} == {
         name for name in made if not name.endswith(".dir")
@@ -51,6 +59,20 @@ def test_only_what_changed_is_fetched(laptop: Project, tmp_path: Path, server: S
     assert all(name.endswith(".dir") for name in server.data_requests("GET"))
     assert set(server.data_requests("PUT")) == set(clone.checksums("train").values())
     assert f"{0.7 / 0.9:.4f}" in clone.report
+
+    said = clone.report.partition("<summary>This run: 2 stages in ")[2]
+    assert re.match(r"[\d.]+ s, on \d+ cores? with [\d.]+ [GT]B of memory", said)
+    seconds = re.findall(r"`(train|evaluate)` ([\d.]+) s", said)
+    assert [name for name, _ in seconds] == ["train", "evaluate"]
+    assert "unchanged: `sample`, `prepare`" in said
+    assert "fetched" not in said  # what `train` reads came with the run before
+    size = (clone.root / "models/model.json").stat().st_size
+    sent = re.search(rf"- {size} B of data made · (\d+) files sent", said)
+    assert sent
+    # The model, and of each stage that ran what the run cache knows of it.
+    assert int(sent[1]) == len([path for verb, path in server.requests if verb == "PUT"])
+    assert clone.script("report").returncode == 0
+    assert "This run:" not in clone.report  # nothing was run
 
 
 @pytest.mark.slow
@@ -69,6 +91,7 @@ def test_a_result_pushed_from_a_laptop_is_not_trained_again(
     assert clone.stages_run() == ["evaluate"]  # its metrics are in Git, not in the run cache
     assert clone.metrics == laptop.metrics or clone.metrics["accuracy"] == 0.8 / 0.9
     assert f"{0.8 / 0.9:.4f}" in clone.report
+    assert "- `train` from the run cache · `evaluate` " in clone.report
 
 
 @pytest.mark.slow
@@ -122,8 +145,11 @@ def test_a_failed_stage_is_named_with_the_end_of_its_log(laptop: Project) -> Non
     done = laptop.script("run", "--stage-env", "AWS_SECRET_ACCESS_KEY", **tokens)
     assert done.returncode == 3, done.stdout + done.stderr
     assert "$ dvc push --run-cache" in done.stdout
-    assert laptop.report.startswith("## ❌ Stage `train` failed")
+    assert laptop.report.startswith("## ❌ Stage `train` failed: no &#96;convergence&#96;\n")
     assert "no `convergence`" in laptop.report
+    assert re.search(
+        r"- `train` [\d.]+ s · not run: `sample`, `prepare`, `evaluate`", laptop.report
+    )
     assert done.stdout.count("Running stage 'train'") == 1
     assert "line 24999" in laptop.report
     assert "line 12\n" not in laptop.report

@@ -144,7 +144,15 @@ def test_the_test_rows_decide(project: Project) -> None:
         "## ⚪ No difference to be seen: `accuracy` 0.98 → 0.97 (-0.01, 95 %"
     )
     assert (code, dots(project)["accuracy"]) == (0, "⚪")
-    assert "200 test rows show changes from 0.04 up." in project.report
+    assert "Chance may have done it: 200 test rows show changes from 0.04 up." in project.report
+
+    # Worse, by no chance, and yet no more than is allowed.
+    set_rules(project, max_regression=0.1)
+    headline, code = compared(project, right_but(200, range(4)), right_but(200, range(16)))
+    assert headline.startswith("## 🔴 Worse: `accuracy` 0.98 → 0.92 (-0.06, 95 %")
+    assert "Judged on 200 test rows; allowed is a loss of 0.1." in project.report
+    assert (code, dots(project)["accuracy"]) == (0, "🔴")
+    set_rules(project, max_regression=0.02)
 
     few = right_but(40, range(1)), right_but(40, range(4))
     headline, code = compared(project, *few)
@@ -169,6 +177,7 @@ def test_other_test_rows_are_not_compared(project: Project) -> None:
     assert code == 0
     assert "Of 200 test rows 0 are among the 200 of the baseline" in project.report
     assert not any(dots(project).values())
+    assert numbers(project.report)["accuracy"] == ["0.88", "other rows", "0.98"]
 
     headline, code = compared(project, good, right_but(200, range(20)), first_key=20)
     assert "(of 200 and 200)" in project.report
@@ -179,7 +188,7 @@ def test_other_test_rows_are_not_compared(project: Project) -> None:
     assert headline.startswith(
         "## ⚪ No difference to be seen: `accuracy` 0.98 → 0.88 (+0 over the"
     )
-    assert "The folds of the cross-validation, which both share, show changes" in project.report
+    assert "the folds of the cross-validation, which both share, show changes" in project.report
 
     set_rules(project, max_regression=0.02, strict=True)
     assert compared(project, good, bad, first_key=1000)[1] == 6

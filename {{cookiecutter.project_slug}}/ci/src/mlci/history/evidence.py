@@ -192,7 +192,7 @@ def bootstrap(
     """Resample the rows, the same ones for both sides and all metrics."""
     rows = len(before.keys)
     drawn: dict[str, list[Floats]] = {name: [] for name in metrics}
-    for weights in statistics.resamples(rows):
+    for weights in statistics.resamples(rows) if metrics else ():
         for name, metric in metrics.items():
             drawn[name].append(metric(now, weights) - metric(before, weights))
     return {

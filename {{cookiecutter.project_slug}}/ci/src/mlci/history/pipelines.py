@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from mlci.history.objects import Entry, Files
+from mlci.history.origins import Origin, read_origin
 
 PARAMS = "params.yaml"
 
@@ -42,6 +43,7 @@ class Pipelines:
 
     stages: tuple[Stage, ...]
     tracked: dict[str, dict[str, Any]]  # {path: what a .dvc file says of this output}
+    origins: dict[str, Origin]  # {path: where it was imported from}
     metrics: tuple[str, ...]  # declared at the top of a dvc.yaml
     params: tuple[str, ...]  # likewise
     broken: dict[str, str]  # {file: why it cannot be read}
@@ -51,6 +53,7 @@ def read_pipelines(files: Files) -> Pipelines:
     """Read every `dvc.yaml` and `.dvc` file; a broken one spoils no other."""
     stages: list[Stage] = []
     tracked: dict[str, dict[str, Any]] = {}
+    origins: dict[str, Origin] = {}
     metrics: list[str] = []
     params: list[str] = []
     broken = {}
@@ -60,7 +63,10 @@ def read_pipelines(files: Files) -> Pipelines:
         try:
             found = read_mapping(files, path)
             if path.endswith(".dvc"):
-                tracked |= tracked_by(found, folder)
+                outs = tracked_by(found, folder)
+                tracked |= outs
+                if origin := read_origin(found):
+                    origins |= dict.fromkeys(outs, origin)
                 continue
             resolved = resolve(files, path, found)
         except ValueError as error:
@@ -73,7 +79,7 @@ def read_pipelines(files: Files) -> Pipelines:
         params += [
             posixpath.normpath(posixpath.join(folder, p)) for p in names(resolved.get("params"))
         ]
-    return Pipelines(tuple(stages), tracked, tuple(metrics), tuple(params), broken)
+    return Pipelines(tuple(stages), tracked, origins, tuple(metrics), tuple(params), broken)
 
 
 def read_mapping(files: Files, path: str) -> dict[str, Any]:

@@ -38,6 +38,14 @@ def listed_files(outputs: Iterable[Output]) -> Iterator[tuple[Path, str, str]]:
                 yield cache / checksum[:2] / checksum[2:], path, out.path
 
 
+def new_files(outputs: Mapping[str, Output], since: int) -> dict[str, int]:
+    """Return {cached file: its bytes} of what came into the cache since then (in nanoseconds)."""
+    paths = [out.cached for out in outputs.values()]
+    paths += [path for path, *_ in listed_files(outputs.values())]
+    found = {str(path): now for path in paths if (now := identity(path))}
+    return {path: size for path, (_, size, _, changed) in found.items() if changed >= since}
+
+
 def is_damaged(path: Path) -> bool:
     """Tell whether the content is not what the name of a cached file says (its MD5)."""
     try:

@@ -5,7 +5,9 @@ import re
 FAILED_STAGE = re.compile(r"failed to reproduce '([^']+)'")
 ERROR = re.compile(r"^ERROR: (?:unexpected error - )?(.+)$", re.MULTILINE)
 RUNNING_STAGE = re.compile(r"^Running stage '([^']+)'", re.MULTILINE)
+NEXT_STAGE = re.compile(r"(Running stage|Stage) '([^']+)'")
 CACHED_STAGE = re.compile(r"^Stage '([^']+)' is cached - skipping run", re.MULTILINE)
+PUSHED = re.compile(r"^(\d+) files? pushed", re.MULTILINE)
 # A fetch whose remote answered, and does not have everything.
 NOT_THERE = re.compile(
     r"do not exist neither locally nor on remote|Checkout failed for following targets"
@@ -39,6 +41,29 @@ def ran_stages(output: str) -> list[str]:
 def cached_stages(output: str) -> list[str]:
     """Return the stages that were not run, since the cache had their results."""
     return CACHED_STAGE.findall(output)
+
+
+def stage_times(lines: list[tuple[float, str]], ended: float) -> dict[str, float]:
+    """Return the seconds of each stage that was run, its results put into the cache included.
+
+    Args:
+        lines: Those in which DVC names the next stage, with the second of each.
+        ended: The second at which DVC ended.
+
+    """
+    begun = [(when, found) for when, line in lines if (found := NEXT_STAGE.match(line))]
+    ends = [when for when, _ in begun[1:]] + [ended]
+    return {
+        found[2]: end - when
+        for (when, found), end in zip(begun, ends, strict=True)
+        if found[1] == "Running stage"
+    }
+
+
+def pushed_files(output: str) -> int:
+    """Return how many files were pushed."""
+    found = PUSHED.search(output)
+    return int(found[1]) if found else 0
 
 
 def is_not_there(output: str) -> bool:

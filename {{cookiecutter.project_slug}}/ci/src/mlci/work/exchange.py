@@ -2,12 +2,13 @@
 
 import json
 import os
+import time
 
 from dvc.repo import Repo
 
 from mlci.history.metadata import Output, read_outputs
 from mlci.work import dvc_words, imports
-from mlci.work.cache import remove_damaged
+from mlci.work.cache import new_files, remove_damaged
 from mlci.work.plan import sources
 from mlci.work.run_cache import known_results
 from mlci.work.state import NOTHING, Session, name_first
@@ -19,9 +20,9 @@ def outputs_here() -> dict[str, Output]:
         return read_outputs(repo)
 
 
-def repair_cache(session: Session) -> None:
+def repair_cache(session: Session, outputs: dict[str, Output]) -> None:
     """Remove damaged files from the cache and fetch them again where the remote is used."""
-    damaged = remove_damaged(outputs_here())
+    damaged = remove_damaged(outputs)
     if not damaged:
         return
     found = f"The cached copy of {name_first([*damaged])} was damaged and has been removed"
@@ -41,8 +42,11 @@ def fetch(session: Session, targets: list[str]) -> bool:
         Whether all of it came.
 
     """
+    since = time.time_ns()
     done = session.move_data("dvc", "fetch", *targets)
-    damaged = reject_damaged(session, outputs_here())
+    outputs = outputs_here()
+    damaged = reject_damaged(session, outputs)
+    session.run.fetched |= new_files(outputs, since)
     lacking = not done.stalled and dvc_words.is_not_there(done.output)
     if done.code and not damaged and not lacking:
         session.lose_remote("fetching", done)
@@ -80,6 +84,7 @@ def find_known_results(session: Session, stages: list[str]) -> bool:
         Whether there is anything.
 
     """
+    since = time.time_ns()
     results, lacking = known_results(stages) if session.run_cache_fetched else ({}, stages)
     if session.may_pull and lacking:
         print(f"\nLooking in the remote's run cache for: {', '.join(stages)}", flush=True)
@@ -89,12 +94,13 @@ def find_known_results(session: Session, stages: list[str]) -> bool:
             session.lose_remote("fetching the run cache", done)
     if lacking:
         results, _ = known_results(stages)
+        session.run.fetched |= new_files(results, since)
     if results:
         reject_damaged(session, outputs_here() | results)
     return bool(results)
 
 
-def push(session: Session) -> None:
+def push(session: Session, outputs: dict[str, Output]) -> None:
     """Push what this machine has of the data, and the run cache, so that no one trains it again.
 
     It is always tried, since an earlier run may have been killed before its push; outputs that
@@ -103,13 +109,13 @@ def push(session: Session) -> None:
     """
     if session.no_remote:
         return
-    outputs = outputs_here()
     here = [path for path, out in outputs.items() if out.cached.exists()]
     if not here:
         print("\nNothing to push: no data was fetched or made.", flush=True)
         ask_remote(session)
         return
     done = session.move_data("dvc", "push", "--run-cache", *here)
+    session.run.sent = dvc_words.pushed_files(done.output)
     if done.code == 0:
         ask_remote(session)
     elif not done.stalled and dvc_words.is_not_allowed(done.output) and ask_remote(session):

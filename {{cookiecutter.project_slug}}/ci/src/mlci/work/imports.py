@@ -9,6 +9,7 @@ from dvc.dependency.repo import RepoDependency
 from dvc.repo import Repo
 
 from mlci.history.metadata import relative
+from mlci.history.origins import hide_credentials
 from mlci.markup import code
 
 
@@ -31,9 +32,10 @@ def unreadable(time_limit: int) -> list[str]:
     sentences = []
     for path, url, rev in found:
         if why := why_unreadable(url, rev, time_limit):
+            shown = hide_credentials(url)
             sentences.append(
-                f"{code(path)} is imported from {code(url)}, which cannot be read here at"
-                f" {code(rev)}: {code(why)}."
+                f"{code(path)} is imported from {code(shown)}, which cannot be read here at"
+                f" {code(rev)}: {code(why.replace(url, shown))}."
             )
     return sentences
 

@@ -13,6 +13,7 @@ from typing import IO, NamedTuple
 import psutil
 
 from mlci.storage import transfer
+from mlci.work import dvc_words
 
 KEPT_LINES = 20_000  # of a command's output, for the report
 # The output is read as UTF-8, which on Windows only a console is without being told.
@@ -26,6 +27,8 @@ class Done(NamedTuple):
     code: int
     output: str
     stalled: bool
+    stages: list[tuple[float, str]]  # the lines that name the next stage, with their seconds
+    ended: float  # the second, by the same clock
 
 
 def end(process: psutil.Process) -> None:
@@ -38,7 +41,7 @@ def end(process: psutil.Process) -> None:
         psutil.wait_procs(started, timeout=10)
 
 
-def keep(stream: IO[bytes], kept: deque[str], shown: bool) -> None:
+def keep(stream: IO[bytes], kept: deque[str], stages: list[tuple[float, str]], shown: bool) -> None:
     """Keep the last lines of the output, and pass it on as it comes where it is shown."""
     for line in iter(stream.readline, b""):
         text = line.decode("utf-8", "replace")
@@ -46,6 +49,8 @@ def keep(stream: IO[bytes], kept: deque[str], shown: bool) -> None:
             sys.stdout.write(text)
             sys.stdout.flush()
         kept.append(text)
+        if dvc_words.NEXT_STAGE.match(text):
+            stages.append((time.monotonic(), text))
 
 
 def processor_time(process: psutil.Process) -> float:
@@ -128,14 +133,16 @@ def watch(
     """
     process = psutil.Process(popen.pid)
     kept: deque[str] = deque(maxlen=KEPT_LINES)
-    reader = threading.Thread(target=keep, args=(popen.stdout, kept, shown), daemon=True)
+    stages: list[tuple[float, str]] = []
+    reader = threading.Thread(target=keep, args=(popen.stdout, kept, stages, shown), daemon=True)
     try:
         started(process)
         reader.start()
         stalled = wait(process, popen, time_limit)
+        ended = time.monotonic()
     except BaseException:  # Ctrl-C, or CI cancels the job: DVC must not go on alone
         end(process)
         popen.wait()
         raise
     reader.join(timeout=5)  # a stage may have left a process behind that keeps the pipe open
-    return Done(popen.returncode, "".join(kept), stalled)
+    return Done(popen.returncode, "".join(kept), stalled, stages, ended)

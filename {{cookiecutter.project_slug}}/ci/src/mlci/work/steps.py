@@ -13,8 +13,15 @@ from mlci.history.terms import Terms, read_terms
 from mlci.markup import code
 from mlci.settings import Settings
 from mlci.storage import remote
-from mlci.work import dvc_words
-from mlci.work.exchange import fetch, find_known_results, pull, push, repair_cache
+from mlci.work import dvc_words, machine
+from mlci.work.exchange import (
+    fetch,
+    find_known_results,
+    outputs_here,
+    pull,
+    push,
+    repair_cache,
+)
 from mlci.work.plan import Step, next_step, sources
 from mlci.work.recovery import keep_locks, put_back_locks
 from mlci.work.state import NOTHING, DiskFull, Session, name_first
@@ -148,7 +155,10 @@ def run_stages(session: Session, step: Step) -> list[str]:
     except DiskFull:
         put_back_locks()
         raise
-    if known := dvc_words.cached_stages(done.output):
+    known = dvc_words.cached_stages(done.output)
+    session.run.stages |= dict.fromkeys(known)
+    session.run.stages |= dvc_words.stage_times(done.stages, done.ended)
+    if known:
         session.note(
             f"Not run, but taken from the run cache as an earlier run left it: {name_first(known)}."
             " `run_cache=false` runs it."
@@ -170,11 +180,19 @@ def check_out(step: Step) -> None:
 def take(chosen: Settings) -> Session:
     """Do the steps and return how they ended."""
     session = begin(chosen)
+    session.run.machine = machine.look()
+    before = outputs_here()
     try:
-        repair_cache(session)
+        repair_cache(session, before)
         pull(session)
         reproduce(session)
-        push(session)
+        now = outputs_here()
+        session.run.made = sum(
+            out.size or 0
+            for path, out in now.items()
+            if out != before.get(path) and str(out.cached) not in session.run.fetched
+        )
+        push(session, now)
     except DiskFull:
         session.disk_full = True
     return session

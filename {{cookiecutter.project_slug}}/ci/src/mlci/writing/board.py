@@ -45,7 +45,9 @@ def cells(
         *map(quote, metrics[:1]),
         *(["cross-validation"] if has_cv else []),
     ]
-    headers += ["Changed parameters", "Author", "Age", *map(quote, metrics[1:])]
+    several = len({one.author for one in board.experiments if one.author}) > 1
+    headers += ["Changed parameters", *(["Author"] if several else []), "Age"]
+    headers += map(quote, metrics[1:])
     exact = Style(EXACT, style.rows)
     rows = []
     for rank, one in enumerate(board.experiments, start=1):
@@ -61,7 +63,8 @@ def cells(
         names = [f"**{HERE}**" if name == HERE else quote(name) for name in first]
         row = [f"{rank}\N{NO-BREAK SPACE}{board.mark(one)}".strip(), few(names, MOST_NAMES)]
         row += [*values[:1], *validation, few(changed, MOST_PARAMS)]
-        rows.append([*row, quote(one.author) if one.author else "", one.age, *values[1:]])
+        row += [quote(one.author) if one.author else ""] if several else []
+        rows.append([*row, one.age, *values[1:]])
     return headers, rows
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from mlci.history.comparison import Comparison
 from mlci.history.metadata import Output
+from mlci.history.origins import Origin
 from mlci.history.rules import lookup
 from mlci.history.values import is_number
 from mlci.markup import code, fold_away, table
@@ -23,6 +24,7 @@ def write(comparison: Comparison, style: Style) -> str:
     parts = [balance(comparison, style)]
     if comparison.baseline:
         parts += changed_data(comparison, style)
+        parts.append(changed_origins(comparison, style))
     return "\n\n".join(["### Data and models", *filter(None, parts)]) if any(parts) else ""
 
 
@@ -52,6 +54,41 @@ def changed_data(comparison: Comparison, style: Style) -> list[str]:
             " downloaded; it is known after `uv run dvc fetch`._"
         )
     return parts
+
+
+def changed_origins(comparison: Comparison, style: Style) -> str:
+    """Say from where, and in which version, data are imported now and were before."""
+    assert comparison.baseline
+    old, new = comparison.baseline.origins, comparison.head.origins
+    changed = [path for path in new | old if old.get(path) != new.get(path)]
+    lines = [f"- {code(path)} {name_origins(old.get(path), new.get(path))}" for path in changed]
+    shown, left_out = cut(lines, style.rows, "imports", "git diff --stat '*.dvc'")
+    return "\n".join(shown) + left_out
+
+
+def name_origins(old: Origin | None, new: Origin | None) -> str:
+    """Say where one dataset comes from, and came from."""
+    before, now = (name_origin(side) if side else "" for side in (old, new))
+    if not old or not new:
+        what, side, said = ("is", new, now) if new else ("is no longer", old, before)
+        assert side
+        return f"{what} imported from {said}, {name_version(side)}"
+    versions = [name_version(side) for side in (old, new)]
+    if before == now:
+        return f"is imported from {now}: {' → '.join(versions)}"
+    return f"was imported from {before}, {versions[0]}, and is now from {now}, {versions[1]}"
+
+
+def name_origin(origin: Origin) -> str:
+    """Write the address of a source."""
+    inside = f"{code(origin.path)} of " if origin.path else ""
+    return f"{inside}{code(origin.address)}"
+
+
+def name_version(origin: Origin) -> str:
+    """Write the version of a source: what was asked for, and the beginning of what it is."""
+    short = code(origin.version[:7]) if origin.version else "version unknown"
+    return f"{code(origin.revision)} ({short})" if origin.revision else short
 
 
 def output_row(old: Output | None, new: Output | None) -> list[str]:

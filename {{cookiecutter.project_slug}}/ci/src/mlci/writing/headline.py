@@ -119,7 +119,8 @@ def because(found: Finding, evidence: Evidence, rules: Rules, style: Style) -> s
     if found.kind is Kind.OTHER_ROWS:
         return (
             f"Of {evidence.now:,} test rows {evidence.common:,} are among the {evidence.before:,}"
-            " of the baseline: its score is of other rows."
+            " of the baseline: its score is of other rows. Its code and parameters, run on these"
+            " data, would give one to compare with."
         )
     if not found.interval:
         return "How much of it is chance is unknown: there are no predictions row by row."
@@ -135,7 +136,11 @@ def because(found: Finding, evidence: Evidence, rules: Rules, style: Style) -> s
     if found.kind is Kind.PERHAPS:
         return f"{limit.capitalize()}, but {tested} show only changes from {smallest} up."
     if found.kind in (Kind.EQUAL, Kind.UNCHANGED):
-        return f"{tested[0].upper()}{tested[1:]} show changes from {smallest} up."
+        chance = "Chance may have done it: " if found.kind is Kind.EQUAL else ""
+        said = f"{chance}{tested} show changes from {smallest} up."
+        return said[0].upper() + said[1:]
+    if found.kind is Kind.WORSE and rules.max_regression is not None:
+        return f"Judged on {tested.rstrip(',')}; {limit}."
     return f"Judged on {tested.rstrip(',')}."
 
 

@@ -86,7 +86,7 @@ def row(
         code(label),
         dot(interval, better),
         write_value(value.new, style),
-        change(value, interval, style) if comparison.baseline else "",
+        change(value, interval, evidence, style) if comparison.baseline else "",
         write_value(value.old, style) if comparison.baseline else "",
         write_folds(comparison.head.metrics, value.name, style),
     ]
@@ -95,7 +95,7 @@ def row(
     return cells
 
 
-def change(value: Value, interval: Interval | None, style: Style) -> str:
+def change(value: Value, interval: Interval | None, evidence: Evidence, style: Style) -> str:
     """Write by how much a metric changed, with its interval where that is known."""
     if value.old is ABSENT or value.new is ABSENT:
         return "new" if value.old is ABSENT else "removed"
@@ -103,6 +103,8 @@ def change(value: Value, interval: Interval | None, style: Style) -> str:
         return f"{write_difference(interval.change, style)} ({bounds(interval, style)})"
     if not value.changed:
         return ""
+    if evidence.other_rows:
+        return "other rows"
     if not value.delta or is_nan(value.delta):
         return "changed"
     return write_difference(value.delta, style)

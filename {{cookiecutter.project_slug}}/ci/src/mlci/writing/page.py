@@ -20,12 +20,11 @@ from markdown_it import MarkdownIt
 
 from mlci.markup import code
 from mlci.writing.plots import Picture
+from mlci.writing.signs import draw
 
 PAGE = Path(__file__).with_name("page.html")
 # Of the HTML in a report only folding is let through; everything else is shown as text.
 FOLD = re.compile(r"<p>&lt;details&gt;\s*&lt;summary&gt;(.*?)&lt;/summary&gt;</p>", re.DOTALL)
-# Fonts draw these in different sizes, as a hollow ring, or not at all: the page draws them itself.
-DOTS = {"🟢": "good", "🔴": "bad", "⚪": "even", "🔵": "other"}
 DRAW = """
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const narrow = matchMedia("(max-width: 40rem)");
@@ -33,8 +32,13 @@ const specs = JSON.parse(document.getElementById("specs").textContent);
 const actions = {export: true, source: false, compiled: false, editor: false};
 function draw() {
   const theme = dark.matches ? "dark" : undefined;
-  const config = {background: "transparent"};
+  const axis = {gridColor: dark.matches ? "#2b3138" : "#e1e4e8"};
+  const config = {background: "transparent", axis, legend: {}};
   const options = {mode: "vega-lite", renderer: "svg", theme, actions, config};
+  if (narrow.matches) {  // the plot gets the width that the legend and the menu would take
+    config.legend.orient = "bottom";
+    options.actions = false;
+  }
   for (const [id, spec] of Object.entries(specs)) {
     const facet = spec.facet && narrow.matches ? {row: spec.facet.column} : spec.facet;
     vegaEmbed("#" + id, facet ? {...spec, facet} : spec, options);
@@ -51,13 +55,8 @@ def markdown_to_html(markdown: str) -> str:
     rendered = str(MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown))
     folds = FOLD.sub(r"<details><summary>\1</summary>", rendered)
     folds = folds.replace("<p>&lt;/details&gt;</p>", "</details>")
-    for sign, kind in DOTS.items():
-        folds = folds.replace(
-            sign, f'<span class="dot {kind}" role="img" aria-label="{sign}"></span>'
-        )
-    return folds.replace("<table>", '<div class="wide"><table>').replace(
-        "</table>", "</table></div>"
-    )
+    folds = folds.replace("<table>", '<div class="wide"><table>')
+    return draw(folds.replace("</table>", "</table></div>"))
 
 
 def figure(identity: str, picture: Picture) -> str:

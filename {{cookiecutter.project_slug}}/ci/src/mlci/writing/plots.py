@@ -16,7 +16,7 @@ from dvc.render.match import RendererWithErrors, match_defs_renderers
 from dvc.repo import Repo
 
 from mlci.history.comparison import Comparison
-from mlci.history.values import same_target
+from mlci.history.values import below, same_target
 from mlci.markup import code, fold_away, is_bitbucket, table, text
 from mlci.writing.fences import fence
 from mlci.writing.mermaid import (
@@ -36,6 +36,7 @@ from mlci.writing.wording import BRIEF, Style, write_value
 NOW = "now"
 TABLE_POINTS = 6
 MOST_CLASSES = 12
+MOST_LETTERS = 100  # of a table's row: wider ones a comment cuts off
 MOST_DRAWABLE = 1e100  # what is larger is in no chart: differences of it are infinite
 MOST_DRAWN = 20_000  # points of one plot in the page
 SPACE = "\N{NO-BREAK SPACE}"
@@ -174,6 +175,8 @@ def polish(spec: Any) -> Any:
         return {"name": "showValues", "value": True}
     if spec.get("field") == "rev" and ("sort" in spec or "scale" in spec):
         return spec | {"title": None}  # above the columns of a facet, and above a legend
+    if spec.get("mark") == {"type": "bar"} and below(spec, ["encoding", "y", "type"]) == "nominal":
+        spec = spec | {"height": {"step": 18, "for": "position"}}  # each name gets its line
     # Without "$schema" Vega does not tell readers that it is newer than the template.
     return {key: polish(part) for key, part in spec.items() if part != {} and key != "$schema"}
 
@@ -241,18 +244,26 @@ def confusion(plot: Plot, x: str, y: str) -> str:
     classes = sorted({name for pair in now for name in pair}, key=natural)
     if len(classes) > MOST_CLASSES:
         return mistakes(now, before)
-    rows = []
+    rows: list[list[str]] = []
     for actual in classes:
         total = sum(now[actual, predicted] for predicted in classes)
         row = [square(now, before, actual, predicted, total) for predicted in classes]
         rows.append([f"**{code(actual)}**", *row])
     headers = [f"actual{SPACE}↓ predicted{SPACE}→", *map(code, classes)]
+    if letters([headers, *rows]) > MOST_LETTERS:
+        return mistakes(now, before)
     body = table(headers, rows, tuple(range(1, len(headers))))
     change = "; in parentheses the change to the baseline" if before is not None else ""
     return (
         f"{body}\n\n🟩 right, 🟨 🟧 🟥 wrong in under 5 %, under 15 %, and more of the rows of a class"
         f"{change}."
     )
+
+
+def letters(rows: list[list[str]]) -> int:
+    """Return how many letters wide a table is; the room between two cells is that of three."""
+    columns = zip(*rows, strict=True)
+    return sum(3 + max(len(cell.strip("*`")) for cell in column) for column in columns)
 
 
 def square(
@@ -274,16 +285,20 @@ def square(
 
 
 def mistakes(now: Counter[tuple[str, str]], before: Counter[tuple[str, str]] | None) -> str:
-    """List the most frequent mistakes, where the classes are too many for a matrix."""
-    wrong = [(pair, count) for pair, count in now.most_common() if pair[0] != pair[1]]
+    """List the most frequent mistakes of either side, where a matrix would be too wide."""
+    was = before or Counter()
+    wrong = [pair for pair in now | was if pair[0] != pair[1]]
+    wrong.sort(key=lambda pair: (-max(now[pair], was[pair]), pair))
     headers = ["Actual", "Predicted", *(["Before"] if before is not None else []), "Now"]
     rows = [
-        [code(a), code(p), *([f"{before[a, p]:,}"] if before is not None else []), f"{count:,}"]
-        for (a, p), count in wrong[:MOST_CLASSES]
+        [code(a), code(p), *([f"{was[a, p]:,}"] if before is not None else []), f"{now[a, p]:,}"]
+        for a, p in wrong[:MOST_CLASSES]
     ]
-    total = sum(count for _, count in wrong)
+    total, earlier = (sum(side[pair] for pair in wrong) for side in (now, was))
+    said = f"{total:,} of {now.total():,} rows are wrong"
+    said += f", before {earlier:,} of {was.total():,}" if before is not None else ""
     body = table(headers, rows, tuple(range(2, len(headers))))
-    return f"{total:,} of {now.total():,} rows are wrong; the most frequent mistakes:\n\n{body}"
+    return f"{said}; the most frequent mistakes:\n\n{body}"
 
 
 def categories(plot: Plot, x: str, y: str) -> str:
@@ -296,7 +311,7 @@ def categories(plot: Plot, x: str, y: str) -> str:
     }
     names = list(dict.fromkeys(key for values in found.values() for key in values))
     rows = [
-        [code(key), *(brief(values.get(key, "–")) for values in found.values())]
+        [code(key), *(brief(values[key]) if key in values else "–" for values in found.values())]
         for key in names[: 2 * MOST_CLASSES]
     ]
     headers = [code(name), *(code(f"{value}: {side}") for side in sides)]

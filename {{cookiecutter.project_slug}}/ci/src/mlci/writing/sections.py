@@ -20,7 +20,7 @@ from mlci.history.rules import Rules, primary
 from mlci.history.terms import Terms
 from mlci.markup import block, code, text
 from mlci.settings import VARIABLES, Settings
-from mlci.writing import board, datasets, headline, measures, page, plots, progress
+from mlci.writing import board, datasets, headline, measures, page, plots, progress, work
 from mlci.writing.fences import fence
 from mlci.writing.folding import cut, write_rows
 from mlci.writing.headline import Verdict
@@ -68,12 +68,19 @@ def heading(
         said += f" compared with {name_of(comparison.baseline)}"
     headline = judged.headline
     if run.failed_stage:
-        headline = f"❌ Stage {code(run.failed_stage)} failed"
+        headline = f"❌ Stage {code(run.failed_stage)} failed{last_words(run.log)}"
     lines = [f"## {headline}", judged.details, said.removesuffix(","), link_to_this_run()]
     notes = [remark(notice) for notice in comparison.notices] + run.notes
     notes += [text(problem) for problem in dict.fromkeys([*evidence.problems, *problems])]
     lines += [f"> ⚠️ {note}" for note in notes]
     return "\n\n".join(filter(None, lines))
+
+
+def last_words(log: str) -> str:
+    """Return the last line of what a failed stage printed itself, for the headline."""
+    of_dvc = ("Running stage '", "> ", "ERROR: failed to reproduce")
+    lines = [line for line in log.splitlines() if not line.startswith(of_dvc)]
+    return f": {code(lines[-1])}" if lines else ""
 
 
 def failure(run: Outcome) -> str:
@@ -86,10 +93,8 @@ def failure(run: Outcome) -> str:
 
 def params(comparison: Comparison, style: Style) -> str:
     """List the parameters that changed."""
-    if not comparison.baseline:
+    if not comparison.baseline or not comparison.params:
         return ""
-    if not comparison.params:
-        return "### Parameters\n\nNo parameter changed."
     command = f"uv run dvc params diff {comparison.baseline.sha[:7]}"
     values, left_out = cut(comparison.params, style.rows, "parameters", command)
     exact = Style(EXACT, style.rows)
@@ -210,6 +215,7 @@ def write_sections(report: Report, chosen: Settings, run: Outcome, rows: int) ->
         part("The leaderboard", ranking),
         part("The data", lambda: datasets.write(comparison, style)),
         part("The results", lambda: say_results(comparison, chosen)),
+        part("The run", lambda: work.write(comparison, run)),
     ]
     before.insert(0, heading(comparison, report.verdict, report.evidence, run, problems))
     return ["\n\n".join(filter(None, group)) for group in (before, after)]

@@ -52,6 +52,18 @@ def bounds(interval: Interval, style: Style) -> str:
     return f"{write_difference(interval.low, style)}\u00a0…\u00a0{write_difference(interval.high, style)}"
 
 
+def duration(seconds: float) -> str:
+    """Write a time as a person would say it."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600:,} h {whole % 3600 // 60} min"
+
+
 def size(count: int | None) -> str:
     """Write a number of bytes in units of 1000."""
     if count is None:
