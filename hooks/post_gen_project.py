@@ -67,9 +67,8 @@ def storage_url() -> str:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         print(f"The folder of the remote could not be made: {error}")
-    ways = [str(folder)]
-    if folder.anchor == ROOT.anchor:
-        ways += [Path(os.path.relpath(folder, ROOT / ".dvc")).as_posix()]
+    beside = folder if folder.anchor != ROOT.anchor else os.path.relpath(folder, ROOT / ".dvc")
+    ways = [str(folder), Path(beside).as_posix()]
     if url := next(filter(str.isascii, ways), ""):
         return url
     print(f"DVC cannot write {folder} into its configuration. Choose a folder in plain letters:")
@@ -85,7 +84,7 @@ def write_dvc_config() -> None:
     lines = ["[core]", "    analytics = false"]
     if url := storage_url():
         lines += ["    remote = storage", "['remote \"storage\"']"]
-        options = {"url": url, **REMOTE["options"]}
+        options = {"url": url} | REMOTE["options"]
         options[REMOTE["endpoint_option"]] = ANSWERS["remote_endpoint"]
         for name, value in options.items():
             quoted = f'"{value}"' if set(value) & set(",#'") else value
