@@ -107,9 +107,7 @@ def link_template() -> None:
     )
     found, origin = attempt(*look, "remote", "get-url", "origin")
     if not (tracked and found and re.match(r"[^/\\]{2,}:", origin)):  # a path is of one machine
-        print(
-            "No .cruft.json: the template has no address. `uvx cruft link ADDRESS` enables updates."
-        )
+        print("No .cruft.json: the template has no address. `uvx cruft link ADDRESS` adds it.")
         return
     commit, _, *directory = lines.splitlines()
     state = {

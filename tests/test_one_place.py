@@ -62,9 +62,11 @@ def test_the_variables_in_the_files_of_ci(render) -> None:
 
 
 def test_the_name_of_the_remote() -> None:
-    files = [TEMPLATE / "cookiecutter.json", *(TEMPLATE / "templates").rglob("*.md")]
-    files.append(TEMPLATE / "hooks" / "post_gen_project.py")
-    texts = [path.read_text(encoding="utf-8").replace('", "', " ") for path in files]
+    hook = page("hooks/post_gen_project.py")
+    assert f'"    remote = {NAME}"' in hook
+    assert f"['remote \\\"{NAME}\\\"']" in hook
+    files = (TEMPLATE / "templates").rglob("*.md")
+    texts = [hook, page("cookiecutter.json"), *(path.read_text(encoding="utf-8") for path in files)]
     command = r"remote (?:add|modify)(?: --\w+)* (\w+)"
     named = [name for text in texts for name in re.findall(command, text)]
     assert len(named) > 10

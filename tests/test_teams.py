@@ -143,7 +143,7 @@ class Teams:
         said = type_in(self.models, block, **self.words)
         if "gto show" in block:
             assert said.splitlines()[0] == "model@v1.0.0"
-            assert "Keep our own copy of version 1.1.0" in said
+            assert self.models.git("rev-parse", "model@v1.0.0^{commit}").strip() in said
             assert "md5:" in said
             assert self.made() == (self.models.path / "model.joblib").read_text()
             (self.models.path / "model.joblib").unlink()
