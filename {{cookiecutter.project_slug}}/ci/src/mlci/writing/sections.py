@@ -20,7 +20,7 @@ from mlci.history.rules import Rules, primary
 from mlci.history.terms import Terms
 from mlci.markup import block, code, text
 from mlci.settings import VARIABLES, Settings
-from mlci.writing import board, datasets, headline, measures, page, plots, progress, work
+from mlci.writing import board, datasets, effort, headline, measures, page, plots, progress
 from mlci.writing.fences import fence
 from mlci.writing.folding import cut, write_rows
 from mlci.writing.headline import Verdict
@@ -215,7 +215,7 @@ def write_sections(report: Report, chosen: Settings, run: Outcome, rows: int) ->
         part("The leaderboard", ranking),
         part("The data", lambda: datasets.write(comparison, style)),
         part("The results", lambda: say_results(comparison, chosen)),
-        part("The run", lambda: work.write(comparison, run)),
+        part("The run", lambda: effort.write(comparison, run)),
     ]
     before.insert(0, heading(comparison, report.verdict, report.evidence, run, problems))
     return ["\n\n".join(filter(None, group)) for group in (before, after)]
