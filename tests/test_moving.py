@@ -47,7 +47,8 @@ def make(template: Path, tmp_path: Path) -> Callable[..., BakedProject]:
             "cruft", "create", template, "--no-input", "--extra-context", context, cwd=tmp_path
         )  # fmt: skip
         project = BakedProject(tmp_path / "my-ml-project", tmp_path / "environment")
-        (project.path / "dvc.yaml").unlink()
+        for name in ("dvc.yaml", "params.yaml"):  # data only: nothing to train or to judge
+            (project.path / name).unlink()
         add_files(project, 1)
         commit(project, "Add data")
         return project
