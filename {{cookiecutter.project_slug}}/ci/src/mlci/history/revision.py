@@ -6,7 +6,7 @@ metadata alone, in one `git cat-file` for hundreds of revisions. Nothing is chec
 
 import posixpath
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -15,7 +15,6 @@ from mlci.history import formats
 from mlci.history.freshness import Freshness, Locks, State, judge, read_locks, records
 from mlci.history.metadata import Output, cache_folder
 from mlci.history.objects import Files, Objects
-from mlci.history.origins import Origin
 from mlci.history.pipelines import PARAMS, Pipelines, Stage, read_pipelines
 from mlci.history.values import Values, below, flat
 
@@ -46,7 +45,6 @@ class Revision:
     problems: tuple[Problem, ...]
     metrics_files: tuple[str, ...]  # all that are declared
     results: str = ""  # the commit that holds its results, where that is another
-    origins: dict[str, Origin] = field(default_factory=dict)  # of imported data, by their paths
 
     @property
     def is_current(self) -> bool:
@@ -108,7 +106,6 @@ class Reader:
             problems=(*problems, *bad),
             metrics_files=tuple(metrics_files(files, declared)),
             results=results,
-            origins=declared.origins,
         )
 
     def lock_matches(self, results: str, code: str) -> bool:

@@ -15,6 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from mlci.history.origins import hide_credentials
 from mlci.storage import checks as storage
 from mlci.storage.checks import ADVISES, Check
 from mlci.storage.remote import (
@@ -239,7 +240,7 @@ def git_remote() -> Check:
     """Check that there is a place to push the code to."""
     asked, output = ask("git", "remote", "--verbose")
     if asked and output:
-        return Check("Git remote", "ok", re.sub(r"//[^/@]*@", "//", output.split()[1]))
+        return Check("Git remote", "ok", hide_credentials(output.split()[1]))
     return Check("Git remote", "failed", "none is set", "git remote add origin URL", ADVISES)
 
 

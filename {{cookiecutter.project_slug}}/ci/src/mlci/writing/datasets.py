@@ -59,7 +59,7 @@ def changed_data(comparison: Comparison, style: Style) -> list[str]:
 def changed_origins(comparison: Comparison, style: Style) -> str:
     """Say from where, and in which version, data are imported now and were before."""
     assert comparison.baseline
-    old, new = comparison.baseline.origins, comparison.head.origins
+    old, new = comparison.baseline.declared.origins, comparison.head.declared.origins
     changed = [path for path in new | old if old.get(path) != new.get(path)]
     lines = [f"- {code(path)} {name_origins(old.get(path), new.get(path))}" for path in changed]
     shown, left_out = cut(lines, style.rows, "imports", "git diff --stat '*.dvc'")
