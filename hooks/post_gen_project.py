@@ -87,7 +87,8 @@ def write_dvc_config() -> None:
         options = {"url": url} | REMOTE["options"]
         options[REMOTE["endpoint_option"]] = ANSWERS["remote_endpoint"]
         for name, value in options.items():
-            quoted = f'"{value}"' if set(value) & set(",#'") else value
+            mark = "'" if '"' in value else '"'
+            quoted = f"{mark}{value}{mark}" if set(value) & set(",#'\"") else value
             lines += [f"    {name} = {quoted}"] if name and value else []
     folder.mkdir(exist_ok=True)
     (folder / "config").write_text("\n".join([*lines, ""]), encoding="utf-8")

@@ -69,7 +69,7 @@ def test_the_remote_has_the_options_of_the_table(bake) -> None:
 def test_the_configuration_is_that_of_dvc_itself(tmp_path: Path, monkeypatch, remote: str) -> None:
     """The hook writes it without DVC, which takes a second for each of its commands."""
     spec = REMOTES[remote]
-    url = spec["url"].format(slug="my-ml-project") + "/a, b/#1" * (remote == "local")
+    url = spec["url"].format(slug="my-ml-project") + '/a, "b"/#1' * (remote == "local")
     endpoint = "https://h:1/p,q" if spec["endpoint_option"] else ""
     for folder in ("ours", "theirs"):
         (tmp_path / folder).mkdir()
