@@ -49,11 +49,7 @@ class MonthByAct(Month):
             pushed = {**event, "ref": "refs/heads/main", "after": sha}
             done = self.github.act("push", pushed, variables=variables)
         else:
-            self.user.git("push", "--quiet", "--force", "origin", f"{sha}:refs/pull/7/head")
-            head = {"ref": branch, "sha": sha, "repo": {"full_name": REPOSITORY, "fork": False}}
-            target = {"ref": "main", "repo": {"full_name": REPOSITORY}}
-            proposed = {"number": 7, "pull_request": {"number": 7, "head": head, "base": target}}
-            done = self.github.act("pull_request", proposed, variables=variables)
+            done = self.github.run_pull_request(branch, variables=variables)
         if base:
             exit_code = 6 if done.jobs["run"] == "failure" else 0
             self.compare(months.read_verdict(done.summary["run"], exit_code), branch, base, sha)

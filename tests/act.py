@@ -74,12 +74,16 @@ class GitHub:
             moved_to: The commit that somebody pushes to the branch after the run began.
             options: See `act`.
         """
-        sha = self.project.git("rev-parse", "HEAD")
-        self.project.git("push", "--quiet", "--force", "origin", "HEAD:refs/pull/7/head")
         if not fork:
             self.project.git("push", "--quiet", "origin", f"{moved_to}:refs/heads/change")
+        return self.run_pull_request("change", fork, **options)
+
+    def run_pull_request(self, branch: str, fork: bool = False, **options) -> Run:
+        """Run pull request 7 from the head, which a branch of this repository or a fork has."""
+        sha = self.project.git("rev-parse", "HEAD")
+        self.project.git("push", "--quiet", "--force", "origin", "HEAD:refs/pull/7/head")
         owner = "someone/proj" if fork else REPOSITORY
-        head = {"ref": "change", "sha": sha, "repo": {"full_name": owner, "fork": fork}}
+        head = {"ref": branch, "sha": sha, "repo": {"full_name": owner, "fork": fork}}
         base = {"ref": "main", "repo": {"full_name": REPOSITORY}}
         event = {"number": 7, "pull_request": {"number": 7, "head": head, "base": base}}
         return self.act("pull_request", event, **options)

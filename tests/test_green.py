@@ -40,6 +40,7 @@ def test_a_fresh_project_is_green(bake, tmp_path: Path, answers: dict[str, str])
         assert files
         for path in files:
             assert (clone.path / name / path.name).read_bytes() == path.read_bytes()
+    assert "up to date" in clone.run("dvc", "status").stdout
     assert "up to date" in clone.run("dvc", "repro").stdout
 
     # Another project imports the dataset and takes the model, as "Share data" of the README says.

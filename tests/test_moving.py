@@ -15,7 +15,7 @@ from answers import CHOICES, REMOTES
 from conftest import TEMPLATE, BakedProject, run
 from mlci.work import duplicate
 from servers import SERVERS, Server
-from test_remotes import add_files, checksums, forget
+from test_remotes import add_files, checksums, doctor, forget
 from tiny import commit
 
 CI_FILE = ".github/workflows/cml.yml"
@@ -107,6 +107,9 @@ def test_three_generations_of_one_project(make, tmp_path: Path) -> None:
             }, done.stdout  # fmt: skip
             assert_speaks_of(project, remote, server)
             commit(project, f"Use {remote}")
+            checks = doctor(project, server)
+            assert checks["Storage"]["state"] == "ok"
+            assert checks["Data pushed"]["state"] != "failed"
             without = github.push(environment=server.environment)
             assert without.jobs["run"] == "failure"
             assert f"{next(iter(server.secrets))} is not set" in without.log
