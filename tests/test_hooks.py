@@ -10,6 +10,7 @@ import dvc.cli
 import pytest
 from answers import CHOICES, QUESTIONS, REMOTES
 from conftest import TEMPLATE, BakedProject, load_hook, run
+from mlci.storage import remote as storage
 
 FIRST_COMMIT = "First commit"
 
@@ -92,6 +93,7 @@ def test_the_configuration_is_that_of_dvc_itself(tmp_path: Path, monkeypatch, re
     for name in ("config", ".gitignore"):
         theirs = (tmp_path / "theirs" / ".dvc" / name).read_text(encoding="utf-8")
         assert (tmp_path / "ours" / ".dvc" / name).read_text(encoding="utf-8") == theirs
+    assert storage.options()["url"] == place  # our package reads what DVC has quoted
 
 
 @pytest.mark.slow

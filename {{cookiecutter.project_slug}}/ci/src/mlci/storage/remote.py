@@ -4,6 +4,7 @@ import base64
 import configparser
 import contextlib
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,11 +57,15 @@ def secret_names() -> set[str]:
 
 
 def section(file: str, title: str) -> dict[str, str]:
-    """Return a section of one of DVC's configuration files, such as `core` of `config.local`."""
+    """Return a section of one of DVC's configuration files, such as `core` of `config.local`.
+
+    DVC puts a value with a comma or another special character into quotes.
+    """
     config = configparser.ConfigParser(interpolation=None)
     with contextlib.suppress(configparser.Error):  # cut short, or with marks of a merge conflict
         config.read(Path(".dvc", file), encoding="utf-8")
-    return dict(config[title]) if config.has_section(title) else {}
+    found = config[title] if config.has_section(title) else {}
+    return {name: re.sub(r"^(['\"])(.*)\1$", r"\2", value) for name, value in found.items()}
 
 
 def default_name() -> str:
