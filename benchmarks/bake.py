@@ -1,7 +1,8 @@
 """What a bake costs beside the tools that it cannot do without, as ratios within one run.
 
-Prints the median seconds of five bakes with hooks, of the rendering alone, of `dvc init` with
-`dvc remote add`, and of `uv lock` in the baked project; and what share of a bake each of them is.
+Prints the median seconds of five bakes with hooks, of the rendering alone, of `git init`, `dvc init`
+and `dvc remote add`, and of `uv lock` in the baked project; and the ratio of a bake to each, and to
+the commands together.
 """
 
 import os
@@ -32,22 +33,26 @@ def seconds(folder: Path, *commands: list[str]) -> float:
 
 
 def main() -> None:
-    """Measure each part in turn, round by round, so that a busy machine is busy for all of them."""
+    """Measure each part in turn, so that a busy machine is busy for all of them; print a table."""
     bake = ["cookiecutter", "--no-input", str(TEMPLATE)]
-    taken: dict[str, list[float]] = {"bake": [], "render": [], "dvc init": [], "uv lock": []}
+    parts = ("bake", "rendering", "git init, dvc init", "uv lock")
+    taken: dict[str, list[float]] = {part: [] for part in parts}
     for _ in range(ROUNDS + 1):
         with tempfile.TemporaryDirectory() as name:
             folder, rendered, empty = Path(name), Path(name, "rendered"), Path(name, "empty")
             rendered.mkdir()
             empty.mkdir()
             taken["bake"].append(seconds(folder, bake))
-            taken["render"].append(seconds(rendered, [*bake, "--accept-hooks", "no"]))
-            taken["dvc init"].append(seconds(empty, *SETUP))
+            taken["rendering"].append(seconds(rendered, [*bake, "--accept-hooks", "no"]))
+            taken["git init, dvc init"].append(seconds(empty, *SETUP))
             taken["uv lock"].append(seconds(rendered / "my-ml-project", ["uv", "lock"]))
-    bakes = taken["bake"][1:]  # the first round warms the caches
+    pairs = zip(taken["git init, dvc init"], taken["uv lock"], strict=True)
+    taken["the commands together"] = [sum(pair) for pair in pairs]
+    print("| part | median | ratio of a bake to it |\n|:--|--:|--:|")
     for part, times in taken.items():
-        share = statistics.median(t / b for t, b in zip(times[1:], bakes, strict=True))
-        print(f"{part:10} {statistics.median(times[1:]):6.2f} s  {share:5.0%} of a bake")
+        rounds = list(zip(taken["bake"], times, strict=True))[1:]  # the first warms the caches
+        ratio = statistics.median(bake / other for bake, other in rounds)
+        print(f"| {part} | {statistics.median(times[1:]):.1f} s | {ratio:.2f} |")
 
 
 if __name__ == "__main__":

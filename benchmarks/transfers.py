@@ -1,7 +1,8 @@
-"""What a run fetches from the storage for each kind of pull request, beside plain commands.
+"""What a run fetches from the storage and sends to it for each kind of pull request.
 
-Own data of some megabytes, all of it in a bucket on loopback that counts. Prints bytes and stages
-run for a run in a fresh clone, as CI has it, and for `dvc pull` with `dvc repro` in another one.
+Own data of some megabytes, all of it in a bucket on loopback that counts. Prints bytes for a run in a
+fresh clone, as CI has it, and for `dvc pull`, `dvc repro` in another one, of which the share says how
+much a run fetches. Bytes do not depend on the machine, so that they are counted once.
 """
 
 import sys
@@ -61,12 +62,20 @@ def leave_a_stale_lock(project: Project) -> None:
     project.write("prepare.py", histories.FILES["prepare.py"] + "\n# a comment\n")
 
 
+def add_data(project: Project) -> None:
+    """Add a file of one percent of the data, and push it without a run."""
+    project.write("data/source/4.csv", "004\n" * (ROWS * 4 // 100))
+    project.dvc("add", "--quiet", "data/source")
+    project.dvc("push", "--quiet", "data/source.dvc")
+
+
 KINDS: dict[str, Callable[[Project], None]] = {
     "documentation": write_documentation,
     "a parameter": change_parameter,
     "code": change_code,
     "pushed from a laptop": train_at_home,
     "a stale lock": leave_a_stale_lock,
+    "1 % more data": add_data,
 }
 
 
@@ -85,17 +94,19 @@ def run_plainly(clone: Project) -> None:
 
 def measure(
     project: Project, folder: Path, server: S3Server, work: Callable[[Project], None]
-) -> str:
-    """Return the megabytes and the stages of some work in a fresh clone of the head commit."""
+) -> tuple[float, float]:
+    """Return the megabytes fetched and sent by some work in a fresh clone of the head commit."""
     clone = histories.clone(project, folder)
-    server.fetched = 0
+    server.fetched = server.sent = 0
     work(clone)
-    stages = clone.stages_run()
-    return f"{server.fetched / MEGABYTE:6.1f} MB, {len(stages)} stages"
+    return server.fetched / MEGABYTE, server.sent / MEGABYTE
 
 
 def main() -> None:
-    """Print a line for each kind of pull request."""
+    """Print a line of a table for each kind of pull request."""
+    print(
+        "| change | a run fetches | plain DVC fetches | a run sends | share |\n|:--|--:|--:|--:|--:|"
+    )
     with tempfile.TemporaryDirectory() as name, histories.s3_server() as server:
         project = begin(Path(name), server)
         for number, (kind, change) in enumerate(KINDS.items()):
@@ -103,9 +114,11 @@ def main() -> None:
             project.dvc("checkout", "--quiet")
             change(project)
             project.commit(kind)
-            plainly = measure(project, Path(name, f"plain{number}"), server, run_plainly)
             product = measure(project, Path(name, f"run{number}"), server, run_product)
-            print(f"{kind:22} `ci run`: {product};  plain DVC: {plainly}", flush=True)
+            plain = measure(project, Path(name, f"plain{number}"), server, run_plainly)
+            fetched, sent = product
+            cells = [f"{megabytes:.1f} MB" for megabytes in (fetched, plain[0], sent)]
+            print(f"| {kind} | {' | '.join(cells)} | {fetched / plain[0]:.0%} |", flush=True)
 
 
 if __name__ == "__main__":

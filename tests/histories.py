@@ -236,6 +236,36 @@ class Project:
         return ran
 
 
+def add_experiments(project: Project, number: int) -> None:
+    """Add as many experiments of `dvc exp` on main, with parameters and metrics of their own."""
+    main = project.git("rev-parse", "main")
+    params = yaml.safe_load((project.root / "params.yaml").read_text())
+    lock = yaml.safe_load((project.root / "dvc.lock").read_text())
+    stream = []
+    for index in range(number):
+        score = (index * 7919 % number) / number
+        train = {"rate": index, "layers": [1, 2]}
+        lock["stages"]["train"]["params"]["params.yaml"]["train"] = train
+        metrics = json.dumps({"accuracy": score, "cv": {"mean": score, "std": 0.1}})
+        (made,) = lock["stages"]["evaluate"]["outs"]
+        made["md5"] = hashlib.md5(metrics.encode(), usedforsecurity=False).hexdigest()
+        files = {
+            "dvc.lock": yaml.safe_dump(lock),
+            "params.yaml": yaml.safe_dump(params | {"train": train}),
+            "metrics.json": metrics,
+        }
+        ref = f"refs/exps/{main[:2]}/{main[2:]}/exp-{index:03}"
+        stream += [
+            f"commit {ref}",
+            f"committer Test <t@example.com> {1_700_000_000 + index} +0000",
+        ]
+        stream += ["data 1", "x", f"from {main}"]
+        for path, text in files.items():
+            stream += [f"M 100644 inline {path}", f"data {len(text.encode())}", text]
+    (project.root / "stream").write_text("\n".join(stream) + "\n")
+    project.run("sh", "-c", "git fast-import --quiet < stream")
+
+
 def copy_scripts(root: Path, remote: str) -> None:
     """Put the template's `ci/` into a project, with what it knows of its remote."""
     shutil.copytree(CI, root / "ci", ignore=shutil.ignore_patterns("remote.json", "__pycache__"))
@@ -286,6 +316,7 @@ class S3Server:
         self.endpoint = endpoint
         self.requests: list[tuple[str, str]] = []
         self.fetched = 0  # bytes of objects that were read
+        self.sent = 0  # bytes of requests that write
         self.hold = ""
         self.read_only = False
         self.held = threading.Event()
@@ -316,6 +347,8 @@ def s3_server() -> Iterator[S3Server]:
         if server.hold and server.hold in " ".join(request):
             server.held.set()
             server.released.wait(60)
+        if request[0] == "PUT":
+            server.sent += int(environ.get("CONTENT_LENGTH") or 0)
         if server.read_only and request[0] in ("PUT", "POST", "DELETE"):
             start_response("403 Forbidden", [("Content-Type", "application/xml")])
             return [b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"]

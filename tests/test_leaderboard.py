@@ -1,7 +1,6 @@
 """`ci leaderboard`: everything that was tried, best first, from Git's own objects."""
 
 import csv
-import hashlib
 import io
 import json
 import math
@@ -371,31 +370,7 @@ def test_promote_refuses_in_a_sentence(project: Project) -> None:
 def test_five_hundred_experiments(project: Project) -> None:
     """As many `dvc exp` refs with parameters of their own: all are read, none is checked out."""
     main = project.git("rev-parse", "main")
-    params = yaml.safe_load((project.root / "params.yaml").read_text())
-    lock = yaml.safe_load((project.root / "dvc.lock").read_text())
-    stream = []
-    for number in range(500):
-        score = (number * 7919 % 500) / 500
-        train = {"rate": number, "layers": [1, 2]}
-        lock["stages"]["train"]["params"]["params.yaml"]["train"] = train
-        metrics = json.dumps({"accuracy": score, "cv": {"mean": score, "std": 0.1}})
-        (made,) = lock["stages"]["evaluate"]["outs"]
-        made["md5"] = hashlib.md5(metrics.encode(), usedforsecurity=False).hexdigest()
-        files = {
-            "dvc.lock": yaml.safe_dump(lock),
-            "params.yaml": yaml.safe_dump(params | {"train": train}),
-            "metrics.json": metrics,
-        }
-        ref = f"refs/exps/{main[:2]}/{main[2:]}/exp-{number:03}"
-        stream += [
-            f"commit {ref}",
-            f"committer Test <t@example.com> {1_700_000_000 + number} +0000",
-        ]
-        stream += ["data 1", "x", f"from {main}"]
-        for path, text in files.items():
-            stream += [f"M 100644 inline {path}", f"data {len(text.encode())}", text]
-    (project.root / "stream").write_text("\n".join(stream) + "\n")
-    project.run("sh", "-c", "git fast-import --quiet < stream")
+    histories.add_experiments(project, 500)
     for inner in ("exps/exec/EXEC_BASELINE", "exps/stash", "exps/celery/stash", "stash"):
         project.git("update-ref", f"refs/{inner}", main)
     started = time.monotonic()
