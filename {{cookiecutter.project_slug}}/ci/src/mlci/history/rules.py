@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mlci.history import formats
+from mlci.history.pipelines import PARAMS
 from mlci.history.values import ABSENT, Values, direction, is_finite, is_number
 
 DIRECTIONS = {"maximize": 1, "minimize": -1}
@@ -22,33 +23,33 @@ class Rules:
     strict: bool = False  # what cannot be judged fails the run too
 
 
-def read_rules(path: Path = Path("params.yaml")) -> Rules:
+def read_rules() -> Rules:
     """Read the block `report` of params.yaml; a project without one has rules that say nothing.
 
     Raises:
         ValueError: a value that cannot be, in one sentence.
     """
     try:
-        params = formats.parse(path.read_bytes(), str(path))
+        params = formats.parse(Path(PARAMS).read_bytes(), PARAMS)
     except formats.TooLargeError as error:
-        raise ValueError(f"{path}: {error}; do its aliases (*name) repeat too much?") from None
+        raise ValueError(f"{PARAMS}: {error}; do its aliases (*name) repeat too much?") from None
     except (OSError, ValueError):
         return Rules()  # DVC says what is wrong with the file
     block = params.get("report") if isinstance(params, dict) else None
-    return make_rules(block, str(path))
+    return make_rules(block)
 
 
 def rules_at(params: Values) -> Rules:
     """Return the rules that a revision had; those that cannot be say nothing."""
-    values = params.get("params.yaml", {})
+    values = params.get(PARAMS, {})
     block = {key: values[f"report.{key}"] for key in KEYS if f"report.{key}" in values}
     try:
-        return make_rules(block or None, "params.yaml")
+        return make_rules(block or None)
     except ValueError:
         return Rules()
 
 
-def make_rules(block: Any, path: str) -> Rules:
+def make_rules(block: Any) -> Rules:
     """Check the block `report`.
 
     Raises:
@@ -58,20 +59,20 @@ def make_rules(block: Any, path: str) -> Rules:
         return Rules()
     if not isinstance(block, dict) or set(block) - set(KEYS) or not block.get("primary_metric"):
         raise ValueError(
-            f"{path}: report takes the keys {', '.join(KEYS)}, the first one is required; for"
+            f"{PARAMS}: report takes the keys {', '.join(KEYS)}, the first one is required; for"
             " example `primary_metric: accuracy`"
         )
     metric, limit = str(block["primary_metric"]), block.get("max_regression")
     if block.get("direction", "maximize") not in DIRECTIONS:
-        raise ValueError(f"{path}: report.direction must be 'maximize' or 'minimize'")
+        raise ValueError(f"{PARAMS}: report.direction must be 'maximize' or 'minimize'")
     if limit is not None and not (is_finite(limit) and limit >= 0):
         raise ValueError(
-            f"{path}: report.max_regression must be a number from 0 up, in the unit of {metric!r},"
-            " for example 0.02; or null, so that no loss fails the run"
+            f"{PARAMS}: report.max_regression must be a number from 0 up, in the unit of"
+            f" {metric!r}, for example 0.02; or null, so that no loss fails the run"
         )
     strict = block.get("strict", False)
     if strict not in (True, False):
-        raise ValueError(f"{path}: report.strict must be true or false")
+        raise ValueError(f"{PARAMS}: report.strict must be true or false")
     better = DIRECTIONS[block["direction"]] if "direction" in block else direction(metric)
     return Rules(metric, better, limit, strict)
 

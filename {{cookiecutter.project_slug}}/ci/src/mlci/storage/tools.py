@@ -6,14 +6,16 @@ import signal
 import subprocess
 import time
 
+LIMIT = 4.0  # seconds
 
-def ask(*command: str, limit: float = 4.0) -> tuple[bool, str]:
+
+def ask(*command: str) -> tuple[bool, str]:
     """Run a command that cannot ask back; return whether it succeeded, and what it printed."""
     try:
         process = start(list(command))
     except OSError:
         return False, f"{command[0]} is not installed"
-    output, late = finish(process, time.monotonic() + limit)
+    output, late = finish(process, time.monotonic() + LIMIT)
     return process.returncode == 0, output.strip() or ("no answer in time" if late else "")
 
 
