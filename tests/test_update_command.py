@@ -1,14 +1,17 @@
 """Promise: `ci update` takes what the template learned, and says all that is left to decide."""
 
 import json
+import os
+import signal
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from conftest import run
 from histories import Project, copy_scripts
-from mlci.work import diagnosis
+from mlci.work import diagnosis, renewal
 
 PYPROJECT = """\
 [project]
@@ -254,3 +257,48 @@ def test_a_version_that_is_none_is_said(template: Template, project: Project) ->
     done: subprocess.CompletedProcess[str] = project.script("update", "--show", "v9")
     assert done.returncode == 1
     assert done.stdout == f"'v9' is no commit and no tag of {template.root}.\n"
+    template.root.rename(template.root.with_name("gone"))
+    done = project.script("update", "--show", "v1")
+    assert done.returncode == 1
+    assert done.stdout.startswith(f"The template {template.root} cannot be reached: ")
+    (project.root / ".cruft.json").unlink()
+    done = project.script("update", "--show", "v1")
+    assert done.returncode == 1
+    assert "uvx cruft link" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_what_ends_an_update_leaves_everything_as_it_was(
+    template: Template, project: Project, tmp_path: Path, end: signal.Signals
+) -> None:
+    template.release({"settings.txt": "1\n", "new.txt": "new\n"}, "v2")
+    before = state(project)
+    slow = (
+        tmp_path / "uv"
+    )  # so that the end comes when all files are taken, and before the last step is
+    slow.write_text('#!/bin/sh\n[ "$1" = lock ] && exec sleep 60\nexec uv "$@"\n', encoding="utf-8")
+    slow.chmod(0o755)
+    running = subprocess.Popen(
+        [sys.executable, "-u", "ci", "update"], cwd=project.root, env=project.env | {"UV": str(slow)},
+        text=True, stdout=subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+    assert running.stdout
+    assert any(line.startswith("$ uv lock") for line in running.stdout)
+    assert project.run("cat", "new.txt").stdout == "new\n"
+    os.killpg(running.pid, end)
+    rest, _ = running.communicate()
+    assert running.returncode == (130 if end == signal.SIGINT else 143)
+    assert rest.endswith("Nothing was changed.\n")
+    assert state(project) == before
+
+
+def test_what_an_update_needs_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=r"pyproject\.toml cannot be read"):
+        renewal.skip_list()
+    monkeypatch.setenv("UV", str(tmp_path / "uv"))  # which is not there
+    assert renewal.lock() == 1
+    assert "pip install uv" in capsys.readouterr().out
