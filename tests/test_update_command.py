@@ -276,12 +276,12 @@ def test_what_ends_an_update_leaves_everything_as_it_was(
     before = state(project)
     slow = (
         tmp_path / "uv"
-    )  # so that the end comes when all files are taken, and before the last step is
+    )  # the end comes when all files are taken
     slow.write_text('#!/bin/sh\n[ "$1" = lock ] && exec sleep 60\nexec uv "$@"\n', encoding="utf-8")
     slow.chmod(0o755)
     running = subprocess.Popen(
-        [sys.executable, "-u", "ci", "update"], cwd=project.root, env=project.env | {"UV": str(slow)},
-        text=True, stdout=subprocess.PIPE, start_new_session=True,
+        [sys.executable, "-u", "ci", "update"], cwd=project.root, stdout=subprocess.PIPE, text=True,
+        env=project.env | {"UV": str(slow)}, start_new_session=True,
     )  # fmt: skip
     assert running.stdout
     assert any(line.startswith("$ uv lock") for line in running.stdout)
