@@ -274,9 +274,7 @@ def test_what_ends_an_update_leaves_everything_as_it_was(
 ) -> None:
     template.release({"settings.txt": "1\n", "new.txt": "new\n"}, "v2")
     before = state(project)
-    slow = (
-        tmp_path / "uv"
-    )  # the end comes when all files are taken
+    slow = tmp_path / "uv"  # the end comes when all files are taken
     slow.write_text('#!/bin/sh\n[ "$1" = lock ] && exec sleep 60\nexec uv "$@"\n', encoding="utf-8")
     slow.chmod(0o755)
     running = subprocess.Popen(
