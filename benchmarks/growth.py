@@ -93,7 +93,8 @@ def measure(growth: Growth, folder: Path) -> None:
         beside = statistics.median(after / b for (_, after), b in zip(pairs, bare, strict=True))
         print(
             f"| `ci {name}`, {growth.large:,} {growth.what} | {middle:.1f} s"
-            f" | {growing:.1f} (of {growth.small}) | {beside:.2f} (of `dvc {' '.join(growth.bare)}`) |",
+            f" | {growing:.1f} (of {growth.small})"
+            f" | {beside:.2f} (of `dvc {' '.join(growth.bare)}`) |",
             flush=True,
         )
 
