@@ -1,13 +1,12 @@
 """The exchange with the remote: what comes from it is hashed before it is used."""
 
-import json
-import os
+import shlex
 import time
 
 from dvc.repo import Repo
 
 from mlci.history.metadata import Output, read_outputs
-from mlci.work import dvc_words, imports
+from mlci.work import dvc_words, imports, upload
 from mlci.work.cache import new_files, remove_damaged
 from mlci.work.plan import sources
 from mlci.work.run_cache import known_results
@@ -110,30 +109,26 @@ def push(session: Session, outputs: dict[str, Output]) -> None:
     if session.no_remote:
         return
     here = [path for path, out in outputs.items() if out.cached.exists()]
-    if not here:
-        print("\nNothing to push: no data was fetched or made.", flush=True)
-        ask_remote(session)
-        return
-    done = session.move_data("dvc", "push", "--run-cache", *here)
-    session.run.sent = dvc_words.pushed_files(done.output)
-    if done.code == 0:
-        ask_remote(session)
-    elif not done.stalled and dvc_words.is_not_allowed(done.output) and ask_remote(session):
-        session.note("The key of the remote may read and not write: nothing was pushed.")
+    if here:
+        print(f"\n$ {shlex.join(['dvc', 'push', '--run-cache', *here])}", flush=True)
     else:
-        session.lose_remote("pushing", done)
+        print("\nNothing to push: no data was fetched or made.", flush=True)
+    done = session.move_data(upload.__name__, *here)
+    session.run.sent = dvc_words.pushed_files(done.output)
+    refused = not done.stalled and dvc_words.is_not_allowed(done.output)
+    if here and done.code == upload.NOT_PUSHED and refused:
+        done = session.move_data(upload.__name__)
+        if done.code == 0:
+            session.note("The key of the remote may read and not write: nothing was pushed.")
+    if done.code:
+        pushing = done.code == upload.NOT_PUSHED or done.stalled
+        session.lose_remote("pushing" if pushing else "asking what it has", done)
+    else:
+        judge_absent(session, upload.absent_paths(done.output))
 
 
-def ask_remote(session: Session) -> bool:
-    """Ask, downloading no data, whether others can get everything; return whether it answered."""
-    question = ("data", "status", "--granular", "--not-in-remote", "--json")
-    done = session.move_data("dvc", *question, shown=False)
-    answers = [line for line in done.output.splitlines() if line.startswith("{")]
-    if done.code or not answers:
-        session.lose_remote("asking what it has", done)
-        return False
-    found = json.loads(answers[-1]).get("not_in_remote", [])
-    absent = [path.replace(os.sep, "/") for path in found]
+def judge_absent(session: Session, absent: list[str]) -> None:
+    """Note what others cannot get; data that no stage can make are red."""
     roots = tuple(f"{path}/" for path in sources())
     only_here = [path for path in absent if f"{path.rstrip('/')}/".startswith(roots)]
     remade = [path for path in absent if path not in only_here]
@@ -150,4 +145,3 @@ def ask_remote(session: Session) -> bool:
     for sentence in imports.unreadable(session.settings.time_limit):
         session.remote_failed = True
         session.note(sentence)
-    return True

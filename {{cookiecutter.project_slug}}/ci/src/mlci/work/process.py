@@ -41,13 +41,12 @@ def end(process: psutil.Process) -> None:
         psutil.wait_procs(started, timeout=10)
 
 
-def keep(stream: IO[bytes], kept: deque[str], stages: list[tuple[float, str]], shown: bool) -> None:
-    """Keep the last lines of the output, and pass it on as it comes where it is shown."""
+def keep(stream: IO[bytes], kept: deque[str], stages: list[tuple[float, str]]) -> None:
+    """Pass the output on as it comes, and keep its last lines."""
     for line in iter(stream.readline, b""):
         text = line.decode("utf-8", "replace")
-        if shown:
-            sys.stdout.write(text)
-            sys.stdout.flush()
+        sys.stdout.write(text)
+        sys.stdout.flush()
         kept.append(text)
         if dvc_words.NEXT_STAGE.match(text):
             stages.append((time.monotonic(), text))
@@ -105,7 +104,6 @@ def move_data(
     arguments: list[str],
     time_limit: int,
     started: Callable[[psutil.Process], None],
-    shown: bool,
 ) -> Done:
     """Run `dvc` or a module of this package with the remote's credentials; see `watch`."""
     if module == "dvc":
@@ -113,14 +111,13 @@ def move_data(
     popen = transfer.start(
         module, *arguments, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
-    return watch(popen, time_limit, started, shown)
+    return watch(popen, time_limit, started)
 
 
 def watch(
     popen: subprocess.Popen[bytes],
     time_limit: int,
     started: Callable[[psutil.Process], None],
-    shown: bool = True,
 ) -> Done:
     """Keep what a process prints, and wait until it ends.
 
@@ -128,13 +125,12 @@ def watch(
         popen: The process, whose output is a pipe.
         time_limit: Seconds in which it may do nothing.
         started: Called with it, so that a later run can find it.
-        shown: Whether its output is shown as it comes.
 
     """
     process = psutil.Process(popen.pid)
     kept: deque[str] = deque(maxlen=KEPT_LINES)
     stages: list[tuple[float, str]] = []
-    reader = threading.Thread(target=keep, args=(popen.stdout, kept, stages, shown), daemon=True)
+    reader = threading.Thread(target=keep, args=(popen.stdout, kept, stages), daemon=True)
     try:
         started(process)
         reader.start()

@@ -46,12 +46,10 @@ class Session:
         variables = stage_environment(self.settings.stage_env)
         return refuse_full_disk(process.run_dvc([*arguments], variables, limit, remember_child))
 
-    def move_data(self, module: str, *arguments: str, shown: bool = True) -> process.Done:
+    def move_data(self, module: str, *arguments: str) -> process.Done:
         """Run `dvc`, or a module that calls it, with the remote's credentials."""
         limit = self.settings.time_limit
-        return refuse_full_disk(
-            process.move_data(module, [*arguments], limit, remember_child, shown)
-        )
+        return refuse_full_disk(process.move_data(module, [*arguments], limit, remember_child))
 
     def note(self, sentence: str) -> None:
         """Print a Markdown sentence and put it into the report, without secrets."""

@@ -1,0 +1,38 @@
+"""Push data and run cache, and ask the remote whether others can get everything.
+
+As a module that a transfer runs, `python -m mlci.work.upload PATH …` does both in one process, since
+the start of DVC is most of what a small one takes. Without a path nothing is pushed.
+"""
+
+import json
+import os
+import sys
+
+from dvc.cli import main as dvc
+from dvc.repo import Repo
+
+NOT_PUSHED = 64  # the exit code where the push failed, and the remote was not asked; none of DVC's
+ANSWER = "Not in the remote: "
+
+
+def ask_remote() -> list[str]:
+    """Return the files that the remote lacks: `dvc data status --not-in-remote`, without data."""
+    with Repo() as repo:
+        found = repo.data_status(granular=True, not_in_remote=True, remote_refresh=True)
+    return [path.replace(os.sep, "/") for path in found["not_in_remote"]]
+
+
+def absent_paths(output: str) -> list[str]:
+    """Return what the remote does not have, from what this module printed."""
+    answers = [line for line in output.splitlines() if line.startswith(ANSWER)]
+    absent: list[str] = json.loads(answers[-1].removeprefix(ANSWER))
+    return absent
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] and dvc(["push", "--run-cache", *sys.argv[1:]]):
+        sys.exit(NOT_PUSHED)
+    try:
+        print(f"{ANSWER}{json.dumps(ask_remote())}")
+    except Exception as error:  # noqa: BLE001 - plugins raise whatever their library raises
+        sys.exit(f"ERROR: {error}")
