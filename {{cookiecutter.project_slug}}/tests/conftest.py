@@ -19,7 +19,7 @@ SCHEDULER = """
 import sys
 from distributed import LocalCluster
 
-settings = {"n_workers": 1, "processes": False, "protocol": "tcp://", "dashboard_address": None}
+settings = {"n_workers": 1, "processes": False, "protocol": "tcp://", "dashboard_address": ":0"}
 print(LocalCluster(**settings).scheduler_address, flush=True)
 sys.stdin.read()
 """
