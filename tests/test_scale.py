@@ -149,6 +149,7 @@ def test_parts_hold_what_one_table_would(render) -> None:
 
 def test_one_percent_more_data_is_about_one_percent_more_to_push(render, server) -> None:
     project = make(render, "dask", files=100)
+    (project.path / "dvc.yaml").unlink()  # of all that it runs only what is measured
     run("git", "init", "--quiet", cwd=project.path)
     run("dvc", "init", "--quiet", cwd=project.path)
     run("dvc", "remote", "add", "--default", "s3", "s3://bucket/scale", cwd=project.path)
@@ -213,15 +214,14 @@ def test_a_scheduler_of_the_team_serves_or_says_why_not(render, tmp_path: Path) 
             time.sleep(0.05)
         address = json.loads(Path(file).read_text())["address"]
         there = {"DASK_SCHEDULER_ADDRESS": address}
-        with started(elsewhere, *worker, "--no-dashboard", PYTHONPATH=str(old.parent)):
-            done = project.run("python", PREPARE, check=False, env=there)
-            assert done.returncode == 1
-            assert "pandas is 1.0 there" in done.stderr
-        with (
-            started(elsewhere, *worker, "--no-dashboard") as first,
-            started(project, PREPARE, **there) as process,
-        ):
-            wait_for_parts(project, process)
-            workers_of(first)[0].kill()  # it is started again, and is told about the project anew
-            assert process.wait(120) == 0
+        with started(elsewhere, *worker, "--no-dashboard") as first:
+            with started(project, PREPARE, **there) as process:
+                wait_for_parts(project, process)
+                workers_of(first)[0].kill()  # it is started again, and told about the project anew
+                assert process.wait(120) == 0
+            with started(elsewhere, *worker, "--no-dashboard", PYTHONPATH=str(old.parent)) as other:
+                assert "Registered to" in next(line for line in other.stderr if "Registered" in line)
+                done = project.run("python", PREPARE, check=False, env=there)
+                assert done.returncode == 1
+                assert "pandas is 1.0 there" in done.stderr
     assert digests(project.path / "data" / "raw") == before
