@@ -24,26 +24,38 @@ MOST_COMPARED = 20_000  # test rows; of more, those with the smallest keys
 RESAMPLES = 100
 
 {% if cookiecutter.task == 'classification' %}
-def evaluate(model: Pipeline, X: pd.DataFrame, y: np.ndarray) -> tuple[dict[str, float], dict]:
-    """Return the metrics, and by name the tables of the plots.
+def predict(model: Pipeline, test: pd.DataFrame) -> pd.DataFrame:
+    """Return what is true of each row, what the model predicts, and a score of each class.
 
-    X is (rows, columns), y (rows,). Of two classes a curve is that of the second. Of more it is
-    the micro-average of one against the rest: every pair of a row and a class counts once.
+    The rows keep their keys. A score is a probability or, where the model knows none, what decides.
+    """
+    numbers = model[:-1].transform(features(test, model.info["columns"]))
+    predicted = model[-1].predict(numbers)
+    if hasattr(model, "predict_proba"):
+        scores = model[-1].predict_proba(numbers)
+    elif hasattr(model, "decision_function"):
+        scores = model[-1].decision_function(numbers).reshape(len(test), -1)
+    else:
+        scores = predicted[:, np.newaxis] == model.classes_
+    found = pd.DataFrame(scores, test.index)
+    found.insert(0, "predicted", predicted)
+    found.insert(0, "actual", test[model.info["target"]].to_numpy())
+    return found
+
+
+def evaluate(model: Pipeline, found: pd.DataFrame) -> tuple[dict[str, float], dict]:
+    """Return the metrics of what `predict` found, and by name the tables of the plots.
+
+    Of two classes a curve is that of the second. Of more it is the micro-average of one against
+    the rest: every pair of a row and a class counts once.
     See https://scikit-learn.org/stable/modules/model_evaluation.html#roc-metrics
     """
-    keys, X, model = X.index.to_numpy(), model[:-1].transform(X), model[-1]
-    predicted = model.predict(X)
-    truth = y[:, np.newaxis] == model.classes_
-    chances = model.predict_proba(X) if hasattr(model, "predict_proba") else None
-    if chances is not None:
-        found = chances
-    elif hasattr(model, "decision_function"):
-        found = model.decision_function(X).reshape(len(y), -1)
-    else:
-        found = predicted[:, np.newaxis] == model.classes_
+    y, predicted = np.array(found["actual"].tolist()), np.array(found["predicted"].tolist())
+    truth, scores = y[:, np.newaxis] == model.classes_, found.iloc[:, 2:].to_numpy()
+    chances = scores if hasattr(model, "predict_proba") else None
     if len(model.classes_) == 2:
-        truth, found = truth[:, 1], found[:, -1]
-    found = found.astype(float)
+        truth, scores = truth[:, 1], scores[:, -1]
+    scores = scores.astype(float)
     is_skewed = np.unique(y, return_counts=True)[1].max() >= 0.9 * len(y)
 
     def measure(rows: np.ndarray) -> dict[str, float]:
@@ -52,7 +64,7 @@ def evaluate(model: Pipeline, X: pd.DataFrame, y: np.ndarray) -> tuple[dict[str,
         metrics = {
             "accuracy": measures.accuracy_score(actual, said),
             "f1_macro": measures.f1_score(actual, said, average="macro"),
-            "roc_auc": measures.roc_auc_score(truth[rows].ravel(), found[rows].ravel()),
+            "roc_auc": measures.roc_auc_score(truth[rows].ravel(), scores[rows].ravel()),
         }
         if chances is not None:
             metrics["log_loss"] = measures.log_loss(actual, chances[rows], labels=model.classes_)
@@ -60,14 +72,14 @@ def evaluate(model: Pipeline, X: pd.DataFrame, y: np.ndarray) -> tuple[dict[str,
             metrics["balanced_accuracy"] = measures.balanced_accuracy_score(actual, said)
         return metrics
 
-    metrics, resamples = measure(np.arange(len(y))), resample(measure, keys)
-    truth, found = truth.ravel(), found.ravel()
+    metrics, resamples = measure(np.arange(len(y))), resample(measure, found.index.to_numpy())
+    truth, scores = truth.ravel(), scores.ravel()
     even = np.linspace(0, 1, 101)
-    fall, hit, _ = measures.roc_curve(truth, found)
+    fall, hit, _ = measures.roc_curve(truth, scores)
     hit = np.interp(even, fall, hit)
     hit[0] = 0.0  # every ROC curve begins at (0, 0)
     roc = pd.DataFrame({"false_positive_rate": even, "true_positive_rate": hit})
-    precision, recall, _ = measures.precision_recall_curve(truth, found)
+    precision, recall, _ = measures.precision_recall_curve(truth, scores)
     precision = np.interp(even, recall[::-1], precision[::-1])
     curve = pd.DataFrame({"recall": even, "precision": precision})
     predictions = pd.DataFrame({"actual": y, "predicted": predicted})
@@ -75,13 +87,19 @@ def evaluate(model: Pipeline, X: pd.DataFrame, y: np.ndarray) -> tuple[dict[str,
     return metrics, tables | {"resamples": resamples}
 
 {% else %}
-def evaluate(model: Pipeline, X: pd.DataFrame, y: np.ndarray) -> tuple[dict[str, float], dict]:
-    """Return the metrics, and by name the tables of the plots.
+def predict(model: Pipeline, test: pd.DataFrame) -> pd.DataFrame:
+    """Return what is true of each row, which keeps its key, and what the model predicts."""
+    predicted = model.predict(features(test, model.info["columns"]))
+    return pd.DataFrame({"actual": test[model.info["target"]], "predicted": predicted})
 
-    X is (rows, columns), y (rows,). All but r2 have the unit of y; a residual is actual minus
-    predicted, so it is positive where the model predicts too little.
+
+def evaluate(model: Pipeline, found: pd.DataFrame) -> tuple[dict[str, float], dict]:
+    """Return the metrics of what `predict` found, and by name the tables of the plots.
+
+    All but r2 have the unit of the target; a residual is actual minus predicted, so it is positive
+    where the model predicts too little.
     """
-    predicted = model.predict(X)
+    y, predicted = np.array(found["actual"].tolist()), found["predicted"].to_numpy()
 
     def measure(rows: np.ndarray) -> dict[str, float]:
         """Return the metrics of these rows; add those of your own here."""
@@ -92,7 +110,7 @@ def evaluate(model: Pipeline, X: pd.DataFrame, y: np.ndarray) -> tuple[dict[str,
             "mae": measures.mean_absolute_error(actual, said),
         }
 
-    metrics, resamples = measure(np.arange(len(y))), resample(measure, X.index.to_numpy())
+    metrics, resamples = measure(np.arange(len(y))), resample(measure, found.index.to_numpy())
     table = pd.DataFrame({"actual": y, "predicted": predicted, "residual": y - predicted})
     return metrics, {"predictions": table, "resamples": resamples}
 
@@ -116,7 +134,7 @@ def resample(measure: Callable[[np.ndarray], dict[str, float]], keys: np.ndarray
     return pd.DataFrame(found)
 
 
-def importance(model: Pipeline, X: pd.DataFrame, y: np.ndarray, params: Evaluate) -> pd.DataFrame:
+def importance(model: Pipeline, test: pd.DataFrame, params: Evaluate) -> pd.DataFrame:
     """Return by how much the metric of the folds falls when a column is shuffled, on average.
 
     See https://scikit-learn.org/stable/modules/permutation_importance.html
@@ -124,9 +142,10 @@ def importance(model: Pipeline, X: pd.DataFrame, y: np.ndarray, params: Evaluate
     repeats, rng = params.importance_repeats, np.random.default_rng(0)
     score = measures.get_scorer(model.info["cv"]["metric"])
     # What a column becomes depends on its own cells only, so it can be shuffled afterwards.
-    numbers = np.asarray(model[:1].transform(X.head(params.importance_rows)))
+    rows = test.head(params.importance_rows)
+    numbers = np.asarray(model[:1].transform(features(rows, model.info["columns"])))
     names = getattr(model["impute"], "feature_names_in_", None)
-    y = y[: len(numbers)]
+    y = np.array(rows[model.info["target"]].tolist())
     unshuffled = score(model[1:], pd.DataFrame(numbers, columns=names, copy=True), y)
     falls = {}
     for name, columns in list(places(model).items())[: params.importance_columns]:
@@ -139,13 +158,12 @@ def importance(model: Pipeline, X: pd.DataFrame, y: np.ndarray, params: Evaluate
     return table.sort_values("importance", ascending=False, kind="stable").head(20)
 
 
-def row_by_row(model: Pipeline, X: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
+def row_by_row(model: Pipeline, found: pd.DataFrame) -> pd.DataFrame:
     """Return what a report compares two models by: the prediction of each test row, by its key."""
-    table = predictions[["actual", "predicted"]].copy()
-    table.insert(0, "row_key", X.index)
+    table = found[["actual", "predicted"]].rename_axis("row_key").reset_index()
 {%- if cookiecutter.task == 'classification' %}
     if hasattr(model, "predict_proba"):
-        chances = model.predict_proba(X)
+        chances = found.iloc[:, 2:].to_numpy()
         actual = np.searchsorted(model.classes_, table["actual"])
         table["likelihood"] = chances[np.arange(len(table)), actual]
         if len(model.classes_) == 2:
@@ -157,11 +175,11 @@ def row_by_row(model: Pipeline, X: pd.DataFrame, predictions: pd.DataFrame) -> p
 def main() -> None:
     require(TEST, ROWS)
     params, model, test = read_params(Evaluate), load_model(MODEL), pd.read_parquet(TEST)
-    X, y = features(test, model.info["columns"]), np.array(test[model.info["target"]].tolist())
     with threadpool_limits(model.info["threads"]):
-        metrics, plots = evaluate(model, X, y)
-        plots["importance"] = importance(model, X, y, params)
-        plots["test_rows"] = row_by_row(model, X, plots["predictions"])
+        found = predict(model, test)
+        metrics, plots = evaluate(model, found)
+        plots["importance"] = importance(model, test, params)
+        plots["test_rows"] = row_by_row(model, found)
     report: dict[str, Any] = {name: float(f"{value:.6g}") for name, value in metrics.items()}
     report["cv"] = model.info["cv"]
     report["data"] = json.loads(ROWS.read_text(encoding="utf-8"))

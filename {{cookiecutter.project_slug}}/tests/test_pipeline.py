@@ -43,6 +43,8 @@ def test_pipeline_runs(folder: Path, table: pd.DataFrame, name: str) -> None:
     test = pd.read_parquet(TEST)
     again = predict.predict(model, test)["prediction"].to_numpy()
     assert np.array_equal(again, model.predict(test[list(model.info["columns"])]))
+    parts = [evaluate.predict(model, part) for part in (test[:3], test[3:])]
+    pd.testing.assert_frame_equal(pd.concat(parts), evaluate.predict(model, test))
 
 
 def test_resamples_are_drawn_by_the_keys_of_the_rows() -> None:
