@@ -174,9 +174,19 @@ def row_by_row(model: Pipeline, found: pd.DataFrame) -> pd.DataFrame:
 
 def main() -> None:
     require(TEST, ROWS)
-    params, model, test = read_params(Evaluate), load_model(MODEL), pd.read_parquet(TEST)
+    params, model = read_params(Evaluate), load_model(MODEL)
+{%- if cookiecutter.compute == 'dask' %}
+    paths = sorted(TEST.glob("*.parquet"))
+    with connect() as client:
+        found = pd.concat(spread(client, "predicting", predict_part, paths))
+    test = pd.read_parquet(paths[0])
+{%- else %}
+    test = pd.read_parquet(TEST)
+{%- endif %}
     with threadpool_limits(model.info["threads"]):
+{%- if cookiecutter.compute == 'local' %}
         found = predict(model, test)
+{%- endif %}
         metrics, plots = evaluate(model, found)
         plots["importance"] = importance(model, test, params)
         plots["test_rows"] = row_by_row(model, found)
