@@ -4,9 +4,8 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -132,12 +131,6 @@ def test_trees_by_parts_are_as_in_memory(
     assert "XGBoost has no settings {'n_estimator'}" in refusal(project, "train.py")
 
 
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
-    """Keep the processes of a scheduler and its workers, to end them."""
-    yield []
-
-
 @pytest.mark.slow
 def test_other_models_are_the_same_on_workers_though_one_is_killed(
     render: Callable[..., BakedProject],
@@ -154,23 +147,16 @@ def test_other_models_are_the_same_on_workers_though_one_is_killed(
         models.write_text(text.replace("\n\ndef build_model", f"{mortal}\n\ndef build_model"))
         set_params(project, train={"model": "mortal", "mortal": {}})
         for script, place in ("train.py", "learns"), ("src/evaluate.py", "predicts"):
-            if compute == "local":
-                (project.path / "learns").touch()
-                (project.path / "predicts").touch()
-                project.run("python", script)
-                continue
-            (project.path / "predicts").touch()  # what cross-validation does, too
-            if place == "predicts":
+            (project.path / "learns").touch()
+            (project.path / "predicts").touch()
+            if compute == "dask":
                 (project.path / place).unlink()
             running = start(project, script)
-            os.kill(victim(project, place), signal.SIGKILL)
+            if compute == "dask":
+                os.kill(victim(project, place), signal.SIGKILL)
             assert running.wait(timeout=300) == 0
-        results[compute] = learned(project)["cv"], files(project.path / "plots")
-        metrics = json.loads(project.read("metrics.json"))
-        results[compute] = metrics, {**files(project.path / "plots")}
-    (metrics, plots), (again, drawn) = results.values()
-    assert metrics == again
-    assert plots == drawn
+        results[compute] = project.read("metrics.json"), files(project.path / "plots")
+    assert results["dask"] == results["local"]
 
     project = projects["dask"]
     (project.path / "learns").unlink()
@@ -180,7 +166,6 @@ def test_other_models_are_the_same_on_workers_though_one_is_killed(
     os.killpg(running.pid, signal.SIGINT)
     assert running.wait(timeout=60) != 0
     assert not alive(worker)
-    set_params(project, compute={"memory": "1MB"})
 
 
 def start(project: BakedProject, script: str) -> subprocess.Popen[bytes]:
