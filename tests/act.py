@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import histories
 from conftest import BakedProject, run
 from servers.provider import Provider
 from tiny import bare
@@ -133,6 +134,7 @@ class GitHub:
             "CML": cml,
             "UV_PROJECT_ENVIRONMENT": str(self.project.environment),
             "UV_OFFLINE": "1",
+            **histories.measured(),
         } | (environment or {})
         # act does not know yet that an environment may be used without a record of a deployment.
         text = self.project.read(workflow).replace("      deployment: false\n", "")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import histories
 import pytest
 import yaml
 from act import STAND_INS
@@ -130,6 +131,7 @@ class GitLab:
                     "TERM": "dumb",
                     "HOME": os.environ["HOME"],
                     "UV_PROJECT_ENVIRONMENT": str(self.project.environment),
+                    **histories.measured(),
                     **{key: os.environ[key] for key in os.environ if key.startswith(("UV_", "DVC_", "GIT_"))},
                 },
             )  # fmt: skip

@@ -86,13 +86,17 @@ pathlib.Path("metrics.json").write_text(json.dumps(metrics))
 }
 
 
+def measured() -> dict[str, str]:
+    """Return the variables by which `make coverage` looks at what other processes run, too."""
+    return {name: text for name, text in os.environ.items() if name.startswith("COVERAGE_")}
+
+
 def environment(home: Path, **variables: str) -> dict[str, str]:
     """Return an environment that knows nothing of this machine's user, Git or CI."""
     kept = {
         name: os.environ[name] for name in ("LANG", "SYSTEMROOT", "TMPDIR") if name in os.environ
     }
-    # `make coverage` looks at what these processes run, too.
-    kept |= {name: text for name, text in os.environ.items() if name.startswith("COVERAGE_")}
+    kept |= measured()
     author = {
         f"GIT_{who}_{what}": "test@example.com" if what == "EMAIL" else "Test"
         for who in ("AUTHOR", "COMMITTER")

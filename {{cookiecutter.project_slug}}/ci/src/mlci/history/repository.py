@@ -3,9 +3,12 @@
 import json
 import os
 import subprocess
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from mlci.place import spec
 
 # Brings all history into a shallow clone; CI has options of its own for that.
 UNSHALLOW = "git fetch --unshallow --tags origin '+refs/heads/*:refs/remotes/origin/*'"
@@ -67,20 +70,13 @@ def default_branch() -> str:
     named = [event.get("default_branch"), os.environ.get("CI_DEFAULT_BRANCH")]
     candidates = [f"origin/{name}" for name in named if name]
     candidates.append(git("symbolic-ref", "--short", "--quiet", "refs/remotes/origin/HEAD"))
-    usual = [branch_of_template(), "main", "master"]
+    usual = ["main", "master"]
+    with suppress(OSError, ValueError, LookupError, TypeError):  # no remote.json, or an old one
+        usual.insert(0, spec()["default_branch"])
     candidates += [f"origin/{name}" for name in usual]
     if not git("remote"):
         candidates += usual
     return next((name for name in candidates if name and commit(name)), "")
-
-
-def branch_of_template() -> str:
-    """Return what the template calls the default branch, where it says so."""
-    try:
-        found = json.loads(Path("ci/remote.json").read_text(encoding="utf-8"))
-        return str(found["default_branch"])
-    except (OSError, ValueError, LookupError, TypeError):
-        return "main"
 
 
 def provider_event() -> dict[str, Any]:

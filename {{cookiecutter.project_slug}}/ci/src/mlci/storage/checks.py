@@ -10,9 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mlci.place import spec
 from mlci.storage import keys, server, transfer
 from mlci.storage.causes import ADDRESS, CREDENTIALS, ELSEWHERE, LATER, SCHEME, find_cause
-from mlci.storage.remote import locate, options, remote_name, spec
+from mlci.storage.remote import locate, options, remote_name
 from mlci.storage.tools import finish
 
 BLOCKS, ADVISES = "blocks", "advises"  # how grave a failure is

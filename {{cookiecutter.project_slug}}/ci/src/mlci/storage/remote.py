@@ -3,12 +3,12 @@
 import base64
 import configparser
 import contextlib
-import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mlci.place import spec
 from mlci.storage import keys
 
 NAME = "storage"  # the name that .dvc/config of a new project gives its remote
@@ -24,12 +24,6 @@ class Credentials:
     option_files: dict[str, str] = field(default_factory=dict)  # {option: content of its file}
     variable_files: dict[str, str] = field(default_factory=dict)  # {variable: the same}
     oidc: dict[str, Any] = field(default_factory=dict)  # how to sign in without a key, or nothing
-
-
-def spec() -> dict[str, Any]:
-    """Return what `remote.json` says about the kind of remote, its secrets and the CI provider."""
-    found: dict[str, Any] = json.loads(Path("ci/remote.json").read_text(encoding="utf-8"))
-    return found
 
 
 def missing() -> list[str]:

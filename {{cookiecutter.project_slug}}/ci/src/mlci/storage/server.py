@@ -6,7 +6,8 @@ import socket
 import urllib.parse
 import urllib.request
 
-from mlci.storage.remote import options, spec
+from mlci.place import spec
+from mlci.storage.remote import options
 
 SECONDS = 1.0
 PORTS = {"https://": 443, "http://": 80, "webdavs://": 443, "webdav://": 80, "ssh://": 22}

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mlci.history.origins import hide_credentials
+from mlci.place import spec
 from mlci.storage import checks as storage
 from mlci.storage.checks import ADVISES, Check
 from mlci.storage.remote import (
@@ -27,7 +28,6 @@ from mlci.storage.remote import (
     options,
     read_key,
     remote_name,
-    spec,
 )
 from mlci.storage.tools import ask
 from mlci.work import template

@@ -13,9 +13,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlci.place import spec
 from mlci.storage import checks as storage
 from mlci.storage import transfer
-from mlci.storage.remote import options, remote_name, spec
+from mlci.storage.remote import options, remote_name
 from mlci.work import template
 from mlci.work.diagnosis import check_dvc, configuration, show
 from mlci.work.duplicate import Copy, find_interrupted, finish, make_copy, put_back, refuse_changes

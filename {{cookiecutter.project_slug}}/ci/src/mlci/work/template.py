@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from mlci.storage.remote import spec
+from mlci.place import spec
 from mlci.storage.tools import ask
 from mlci.work.duplicate import changes, git
 
