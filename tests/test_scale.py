@@ -220,6 +220,7 @@ def test_a_scheduler_of_the_team_serves_or_says_why_not(render, tmp_path: Path) 
                 workers_of(first)[0].kill()  # it is started again, and told about the project anew
                 assert process.wait(120) == 0
             with started(elsewhere, *worker, "--no-dashboard", PYTHONPATH=str(old.parent)) as other:
+                assert other.stderr
                 assert "Registered to" in next(
                     line for line in other.stderr if "Registered" in line
                 )
