@@ -17,7 +17,9 @@ CHOICES: dict[str, list[str]] = {
 }
 REMOTES = {name: QUESTIONS["_remotes"][name] for name in CHOICES["remote"]}
 # What a test takes for granted where it says nothing, whatever an organisation puts first.
-GIVEN = {"task": "classification", "ci": "github", "remote": "local", "license": "MIT"}
+GIVEN = {
+    "task": "classification", "ci": "github", "remote": "local", "compute": "local", "license": "MIT"
+}  # fmt: skip
 KEYLESS = {name: spec["oidc"] for name, spec in REMOTES.items() if spec["oidc"]}
 # Answers that go together, where this organisation has them.
 CAN_BE_KEYLESS = bool(KEYLESS) and "oidc" in CHOICES["credentials"]

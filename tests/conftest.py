@@ -143,23 +143,27 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def environments(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Return where the virtual environment of all projects with one remote is.
+    """Return where the virtual environment of all projects with the same packages is.
 
-    Projects with the same remote have the same dependencies, so they can share it; `uv run` brings
-    it up to date. Every process of a parallel run has its own.
+    `uv run` brings it up to date. Every process of a parallel run has its own.
     """
     folder = tmp_path_factory.mktemp("environments")
-    return lambda remote: folder / remote
+    return lambda packages: folder / packages
+
+
+def packages_of(answers: dict[str, str]) -> str:
+    """Return a name for the packages of a project: its remote and what it computes on decide."""
+    return answers["remote"] + ("-dask" if answers["compute"] == "dask" else "")
 
 
 @contextmanager
-def known_packages(remote: str) -> Iterator[Callable[[Path], None]]:
+def known_packages(packages: str) -> Iterator[Callable[[Path], None]]:
     """Let uv lock a project without the index, which takes 15 seconds, where it did so before.
 
-    What a project with the same remote was locked with in this run of the tests is in uv's cache.
+    What a project with the same packages was locked with in this run of the tests is in uv's cache.
     The function that this gives is to be told which project was made.
     """
-    before = Path(os.environ["LOCKED_BEFORE"], remote)
+    before = Path(os.environ["LOCKED_BEFORE"], packages)
     with pytest.MonkeyPatch.context() as patch:
         if before.exists():
             patch.setenv("UV_OFFLINE", "1")
@@ -175,12 +179,13 @@ def bake(
 
     def bake(**answers: str) -> BakedProject:
         settled = asked.settle(answers)
-        with known_packages(settled["remote"]) as made:
+        packages = packages_of(settled)
+        with known_packages(packages) as made:
             result = cookies.bake(extra_context=settled)
             if result.exception:
                 raise result.exception
             made(result.project_path)
-        return BakedProject(result.project_path, environments(settled["remote"]))
+        return BakedProject(result.project_path, environments(packages))
 
     return bake
 
@@ -202,7 +207,7 @@ def render(
             output_dir=str(tmp_path / f"render{len(list(tmp_path.glob('render*')))}"),
             config_file=str(config),
         )
-        return BakedProject(Path(project), environments(asked.settle(answers)["remote"]))
+        return BakedProject(Path(project), environments(packages_of(asked.settle(answers))))
 
     return render
 

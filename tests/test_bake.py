@@ -146,12 +146,13 @@ def canonical(requirement: str) -> str:
 
 
 def test_no_dependency_can_be_the_name_of_a_project(render) -> None:
-    """The reserved names are exactly the direct dependencies, over all remotes."""
-    project = render()
-    pyproject = tomllib.loads(project.read("pyproject.toml"))
-    package = tomllib.loads(project.read("ci/pyproject.toml"))["project"]
-    groups = [pyproject["project"]["dependencies"], *pyproject["dependency-groups"].values()]
-    groups += [package["dependencies"], *package["optional-dependencies"].values()]
+    """The reserved names are exactly the direct dependencies, over all remotes and machines."""
+    groups = []
+    for project in [render(compute=compute) for compute in CHOICES["compute"]]:
+        pyproject = tomllib.loads(project.read("pyproject.toml"))
+        package = tomllib.loads(project.read("ci/pyproject.toml"))["project"]
+        groups += [pyproject["project"]["dependencies"], *pyproject["dependency-groups"].values()]
+        groups += [package["dependencies"], *package["optional-dependencies"].values()]
     names = {canonical(entry) for group in groups for entry in group}
     own = {canonical(entry) for entry in QUESTIONS["_dependencies"]}
     assert names | own == set(QUESTIONS["_reserved_slugs"]) | own

@@ -8,7 +8,7 @@ from answers import each_value, name_of
 from conftest import TEMPLATE, run
 
 # What a remote changes is its packages, which tests/test_remotes.py installs.
-CASES = each_value("task", "ci", "runner", "python_version")
+CASES = each_value("task", "ci", "runner", "compute", "python_version")
 LOCAL = [case | {"remote": "local", "credentials": "secrets"} for case in CASES]
 UNIQUE = list({name_of(case): case for case in LOCAL}.values())
 

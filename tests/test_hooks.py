@@ -345,7 +345,7 @@ def test_the_hooks_run_on_python_3_9() -> None:
     run("vermin", "--quiet", "--no-tips", "--target=3.9-", *hooks, cwd=TEMPLATE)
 
 
-def test_a_replay_file_needs_the_thirteen_answers_only(tmp_path: Path) -> None:
+def test_a_replay_file_needs_the_fourteen_answers_only(tmp_path: Path) -> None:
     """Such a file can be written by hand, or taken from .cruft.json."""
     answers = {name: value for name, value in QUESTIONS.items() if name[0] != "_"}
     answers |= {name: values[-1] for name, values in CHOICES.items()}

@@ -40,10 +40,10 @@ def find_problems(table: pd.DataFrame, params: Prepare) -> Iterator[str]:
                 yield f"column {name!r} is {words} in {name_rows(table.index[where])}."
 
 {% if cookiecutter.task == 'classification' %}
-def find_bad_target(column: pd.Series, keys: np.ndarray) -> Iterator[str]:
+def find_bad_target(column: pd.Series, keys: np.ndarray, rows: int = 0) -> Iterator[str]:
     """Yield why these classes cannot be learned; keys are equal where rows belong together."""
     different = pd.Series(keys, column.index).groupby(column).nunique()
-    if kind_of(column) == "number" and len(different) > max(20, len(column) / 10):
+    if kind_of(column) == "number" and len(different) > max(20, max(rows, len(column)) / 10):
         yield (
             f"column {column.name!r} has {len(different)} different numbers: this looks like"
             " regression, but the project predicts classes (make one with task=regression)."
@@ -59,7 +59,7 @@ def find_bad_target(column: pd.Series, keys: np.ndarray) -> Iterator[str]:
             )
 
 {% else %}
-def find_bad_target(column: pd.Series, keys: np.ndarray) -> Iterator[str]:
+def find_bad_target(column: pd.Series, keys: np.ndarray, rows: int = 0) -> Iterator[str]:
     """Yield why these numbers cannot be predicted; keys are equal where rows belong together."""
     if kind_of(column) != "number":
         text = column.astype("str")[convert(column.astype("str"), "number").isna()]
@@ -72,7 +72,8 @@ def find_bad_target(column: pd.Series, keys: np.ndarray) -> Iterator[str]:
     elif column.nunique() < 2:
         yield f"column {column.name!r} is {column.iloc[0]} everywhere: there is nothing to predict."
     elif len(np.unique(keys)) < 10:
-        yield f"{len(column)} rows are too few, or identical, for training and a test: add some."
+        count = max(rows, len(column))
+        yield f"{count} rows are too few, or identical, for training and a test: add some."
 
 {% endif %}
 def find_warnings(table: pd.DataFrame, params: Prepare) -> Iterator[str]:

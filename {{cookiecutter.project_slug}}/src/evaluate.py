@@ -16,7 +16,8 @@ from sklearn import metrics as measures
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
-from models import features, load_model, places
+{% if cookiecutter.compute == 'dask' %}from cluster import connect, spread
+{% endif %}from models import features, load_model, places
 from project import MODEL, ROWS, TEST, Evaluate, read_params, require
 
 PLOTS = Path("plots")
@@ -171,12 +172,32 @@ def row_by_row(model: Pipeline, found: pd.DataFrame) -> pd.DataFrame:
 {%- endif %}
     return table.sort_values("row_key", kind="stable").head(MOST_COMPARED)
 
+{%- if cookiecutter.compute == 'dask' %}
+
+
+def predict_part(path: Path) -> pd.DataFrame:
+    """Return what `predict` does for the rows of a file; a worker has no other."""
+    model = load_model(MODEL)
+    with threadpool_limits(model.info["threads"]):
+        return predict(model, pd.read_parquet(path))
+{%- endif %}
+
 
 def main() -> None:
     require(TEST, ROWS)
-    params, model, test = read_params(Evaluate), load_model(MODEL), pd.read_parquet(TEST)
+    params, model = read_params(Evaluate), load_model(MODEL)
+{%- if cookiecutter.compute == 'dask' %}
+    with connect() as client:
+        parts = spread(client, "predicting", predict_part, sorted(TEST.glob("*.parquet")))
+    found = pd.concat(parts).sort_index(kind="stable")
+    last = found.index[: params.importance_rows][-1]
+    test = pd.read_parquet(TEST, filters=[("row_key", "<=", last)]).sort_index(kind="stable")
+{%- else %}
+    test = pd.read_parquet(TEST)
     with threadpool_limits(model.info["threads"]):
         found = predict(model, test)
+{%- endif %}
+    with threadpool_limits(model.info["threads"]):
         metrics, plots = evaluate(model, found)
         plots["importance"] = importance(model, test, params)
         plots["test_rows"] = row_by_row(model, found)

@@ -4,8 +4,11 @@ Own estimators, transformers and functions belong here or into another module of
 evaluate.py and predict.py find them when they load the model.
 """
 
+import hashlib
+import json
 import pickle
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +17,16 @@ import joblib
 import numpy as np
 {%- endif %}
 import pandas as pd
+{%- if cookiecutter.compute == 'dask' %}
+import xgboost
+{%- endif %}
 from sklearn import base, ensemble, linear_model, neighbors
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
 
-from project import one_line, require
+from project import MODEL, Prepare, Train, one_line, require
 
 # To add a model, add a line here and a block of the same name to `train` in params.yaml.
 {%- if cookiecutter.task == 'classification' %}
@@ -37,6 +43,10 @@ MODELS = {
     "random_forest": ensemble.RandomForestRegressor(),
     "gradient_boosting": ensemble.HistGradientBoostingRegressor(),
 }
+{%- endif %}
+{%- if cookiecutter.compute == 'dask' %}
+# The only one that never needs the whole table in memory.
+MODELS["xgboost"] = xgboost.XGB{{ 'Classifier' if cookiecutter.task == 'classification' else 'Regressor' }}()
 {%- endif %}
 
 
@@ -123,6 +133,29 @@ def check_loadable(model: Pipeline) -> None:
     sys.exit("train.py: move the model's own classes and functions to src/models.py.")
 
 
+def save_model(
+    model: Pipeline, data: Prepare, params: Train, kinds: dict[str, str], cv: dict, data_md5: str
+) -> None:
+    """Write a trained model with what it knows of itself, its `info`, which JSON has as well."""
+    model.info = {
+        "model": params.model,
+        "settings": dict(getattr(params, params.model, None) or {}),
+        "target": data.target,
+        "classes": getattr(model, "classes_", pd.Series()).tolist(),
+        "columns": kinds,
+        "read": data.read,
+        "id": data.id,
+        "threads": params.threads,
+        "cv": cv,
+        "data_md5": data_md5,
+        "params_md5": hashlib.md5(params.model_dump_json().encode()).hexdigest(),
+        "versions": {package: version(package) for package in ("pandas", "scikit-learn", "skrub")},
+    }
+    joblib.dump(model, MODEL)
+    text = json.dumps(model.info, indent=2, ensure_ascii=False) + "\n"
+    MODEL.with_suffix(".json").write_text(text, encoding="utf-8", newline="\n")
+
+
 def load_model(path: Path) -> Pipeline:
     """Return a trained model with its `info`; exit where it cannot be loaded or is too old."""
     require(path)
@@ -143,8 +176,11 @@ class NumberedClasses(base.ClassifierMixin, base.BaseEstimator):
         self.estimator = estimator
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> "NumberedClasses":
-        self.classes_, numbers = np.unique(y, return_inverse=True)
-        self.estimator_ = base.clone(self.estimator).fit(X, numbers)
+        classes, numbers = np.unique(y, return_inverse=True)
+        return self.set_trained(base.clone(self.estimator).fit(X, numbers), classes)
+
+    def set_trained(self, estimator: Any, classes: np.ndarray) -> "NumberedClasses":
+        self.estimator_, self.classes_ = estimator, classes
         return self
 
     def predict(self, X: np.ndarray) -> np.ndarray:

@@ -50,6 +50,15 @@ class Evaluate(Block):
     importance_rows: int = Field(ge=1)
     importance_repeats: int = Field(ge=1)
 
+{%- if cookiecutter.compute == 'dask' %}
+
+
+class Compute(Block):
+    workers: int = Field(ge=1)
+    threads: int = Field(ge=1)
+    memory: str = Field(pattern=r"^(auto|[1-9]\d* ?[kMGT]i?B)$")
+{%- endif %}
+
 
 class Column(BaseModel):
     """What data/schema.yaml says of a column."""

@@ -25,7 +25,7 @@ def infer_rule(column: pd.Series) -> dict[str, Any]:
     return rule
 
 
-def write_schema(table: pd.DataFrame) -> None:
+def write_schema(table: pd.DataFrame | dict[str, pd.Series]) -> None:
     """Write data/schema.yaml, and name it in dvc.yaml as a dependency of the stage `prepare`."""
     yaml = YAML()
     yaml.dump({"columns": {str(name): infer_rule(table[name]) for name in table}}, SCHEMA)

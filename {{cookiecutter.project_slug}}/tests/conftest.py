@@ -1,5 +1,10 @@
 """A small table with a number, a text with gaps and a date, in every test's own folder."""
 
+{% if cookiecutter.compute == 'dask' -%}
+import subprocess
+import sys
+from collections.abc import Iterator
+{% endif -%}
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +14,16 @@ import pytest
 from project import Prepare
 
 ROOT = Path(__file__).parents[1]
+{%- if cookiecutter.compute == 'dask' %}
+SCHEDULER = """
+import sys
+from distributed import LocalCluster
+
+settings = {"n_workers": 1, "processes": False, "protocol": "tcp://", "dashboard_address": ":0"}
+print(LocalCluster(**settings).scheduler_address, flush=True)
+sys.stdin.read()
+"""
+{%- endif %}
 
 
 @pytest.fixture
@@ -41,3 +56,18 @@ def folder(table: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["script"])
     return tmp_path
+{%- if cookiecutter.compute == 'dask' %}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def scheduler() -> Iterator[None]:
+    """One scheduler for all tests, as a team has one: to start workers takes seconds."""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with (
+        subprocess.Popen([sys.executable, "-c", SCHEDULER], **pipes, text=True) as process,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("DASK_SCHEDULER_ADDRESS", process.stdout.readline().strip())
+        yield
+        process.stdin.close()
+{%- endif %}
