@@ -194,10 +194,11 @@ def main() -> None:
     test = pd.read_parquet(TEST, filters=[("row_key", "<=", last)]).sort_index(kind="stable")
 {%- else %}
     test = pd.read_parquet(TEST)
-    with threadpool_limits(model.info["threads"]):
-        found = predict(model, test)
 {%- endif %}
     with threadpool_limits(model.info["threads"]):
+{%- if cookiecutter.compute == 'local' %}
+        found = predict(model, test)
+{%- endif %}
         metrics, plots = evaluate(model, found)
         plots["importance"] = importance(model, test, params)
         plots["test_rows"] = row_by_row(model, found)
