@@ -15,6 +15,7 @@ import histories
 import psutil
 import pytest
 from histories import Project, S3Server
+from mlci.work import upload
 
 ALL_STAGES = ["sample", "prepare", "train", "evaluate"]
 
@@ -157,6 +158,13 @@ def test_a_failed_stage_is_named_with_the_end_of_its_log(laptop: Project) -> Non
     assert "id is None" in laptop.report
     assert "tokens: None None" in laptop.report
     assert "test-secret" not in laptop.report
+
+
+def test_the_remotes_answer_is_found_and_silence_is_none() -> None:
+    """It may stand behind a progress bar; a process that says nothing has not found everything."""
+    assert upload.absent_paths(f'100%|###| 3/3{upload.ANSWER}["data/a"]\n') == ["data/a"]
+    assert upload.absent_paths(f"3 files pushed\n{upload.ANSWER}[]\n") == []
+    assert upload.absent_paths("Everything is up to date.\n") is None
 
 
 @pytest.mark.slow

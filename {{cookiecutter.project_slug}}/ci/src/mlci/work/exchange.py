@@ -120,11 +120,12 @@ def push(session: Session, outputs: dict[str, Output]) -> None:
         done = session.move_data(upload.__name__)
         if done.code == 0:
             session.note("The key of the remote may read and not write: nothing was pushed.")
-    if done.code:
+    absent = None if done.code else upload.absent_paths(done.output)
+    if absent is None:
         pushing = done.code == upload.NOT_PUSHED or done.stalled
         session.lose_remote("pushing" if pushing else "asking what it has", done)
     else:
-        judge_absent(session, upload.absent_paths(done.output))
+        judge_absent(session, absent)
 
 
 def judge_absent(session: Session, absent: list[str]) -> None:

@@ -22,10 +22,10 @@ def ask_remote() -> list[str]:
     return [path.replace(os.sep, "/") for path in found["not_in_remote"]]
 
 
-def absent_paths(output: str) -> list[str]:
-    """Return what the remote does not have, from what this module printed."""
-    answers = [line for line in output.splitlines() if line.startswith(ANSWER)]
-    absent: list[str] = json.loads(answers[-1].removeprefix(ANSWER))
+def absent_paths(output: str) -> list[str] | None:
+    """Return what the remote does not have, from what this module printed; None for no answer."""
+    _, answer, paths = output.rpartition(ANSWER)
+    absent: list[str] | None = json.loads(paths.splitlines()[0]) if answer else None
     return absent
 
 
