@@ -2,12 +2,9 @@
 
 import hashlib
 import json
-import os
+import re
 import signal
-import subprocess
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import histories
@@ -15,12 +12,51 @@ import numpy as np
 import pandas as pd
 import psutil
 import pytest
-from conftest import BakedProject, run
-from test_pipeline import set_params
+from conftest import BakedProject
+from histories import Project
+from test_pipeline import copies, run_each, set_params
+from test_scale_model import add_model, prepare
+from workers import ADDRESS, scheduler, started, wait_for, worker, workers_of
 
 pytestmark = pytest.mark.slow
-FILES, ROWS = 12, 500
+ROWS = 500
 PREPARE = "src/prepare_data.py"
+# A model that takes more memory than a worker has.
+GREEDY = """
+
+class Greedy(linear_model.LogisticRegression):
+    def fit(self, X, y):
+        import time
+        taken = b"x" * 2**30
+        time.sleep(600)
+
+
+MODELS["greedy"] = Greedy()
+"""
+# Asks schedulers in turn, and not for a minute each whether a worker comes.
+IMPATIENT = """
+import os, runpy, sys
+sys.path.insert(0, "src")
+import cluster
+cluster.WORKERS = 1
+for os.environ["DASK_SCHEDULER_ADDRESS"] in sys.argv[1:]:
+    try:
+        runpy.run_path("src/prepare_data.py", run_name="__main__")
+    except SystemExit as refusal:
+        print(refusal.code)
+"""
+# What a worker does that has a disk of its own; to have no folder that others have takes root.
+HIDE = """
+import sys
+
+
+def hide(event, arguments):
+    if event in ("os.chdir", "open") and str(arguments[0]).startswith({folder!r}):
+        raise FileNotFoundError(2, "No such file or directory", arguments[0])
+
+
+sys.addaudithook(hide)
+"""
 
 
 def write_parts(project: BakedProject, numbers: range) -> None:
@@ -47,9 +83,17 @@ def write_parts(project: BakedProject, numbers: range) -> None:
         table.to_csv(folder / f"part{number:03}.csv", index=False)
 
 
-def make(render: Callable[..., BakedProject], compute: str, files: int = FILES) -> BakedProject:
-    """Return a project with a table in parts."""
-    project = render(compute=compute, task="classification")
+@pytest.fixture(autouse=True)
+def same_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do not lock each project: all have the environment of the first one."""
+    monkeypatch.setenv("UV_NO_SYNC", "1")
+
+
+def make(render: Callable[..., BakedProject], compute: str, files: int) -> BakedProject:
+    """Return a project with a table in parts, and the packages of compute=dask."""
+    project, dask = (render(compute=kind, task="classification") for kind in (compute, "dask"))
+    dask.make_environment()
+    project = BakedProject(project.path, dask.environment)
     write_parts(project, range(files))
     set_params(project, prepare={"target": "label"})
     return project
@@ -75,154 +119,137 @@ def numbers_of(project: BakedProject) -> dict:
     return {name: rows[name] for name in rows.keys() - {"train_rows", "test_rows", "test_hash"}}
 
 
-@contextmanager
-def started(project: BakedProject, *command: str, **env: str) -> Iterator[subprocess.Popen]:
-    """Run a command in the project's environment, and end it."""
-    python = project.environment / "bin" / "python"
-    with subprocess.Popen(
-        [python, *command], cwd=project.path, text=True, env=os.environ | env,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    ) as process:  # fmt: skip
-        try:
-            yield process
-        finally:
-            process.kill()
+def add_infinity(path: Path, row: int) -> None:
+    """Put a cell that is no number of a table into a row of a file."""
+    table = pd.read_csv(path).astype({"a": object})
+    table.loc[row - 2, "a"] = "inf"
+    table.to_csv(path, index=False)
 
 
-def wait_for_parts(project: BakedProject, process: subprocess.Popen) -> None:
-    """Wait until the first part is written, which is when the split goes on."""
-    unfinished = project.path / "data" / "raw" / ".unfinished" / "train.parquet"
-    while not any(unfinished.glob("part-*")):
-        assert process.poll() is None
-        time.sleep(0.01)
-
-
-def workers_of(process: subprocess.Popen) -> list[psutil.Process]:
-    """Return the processes that a stage has started."""
-    found = psutil.Process(process.pid).children(recursive=True)
-    return [child for child in found if "spawn_main" in " ".join(child.cmdline())]
-
-
-def test_parts_hold_what_one_table_would(render) -> None:
+def test_parts_hold_what_one_table_would(render, team) -> None:
     """The rows, their keys and types are those of compute=local; so is the test where time decides."""
-    local, dask = make(render, "local"), make(render, "dask")
-    for project in (local, dask):
-        project.run("python", PREPARE)
-    one, parts = (pd.concat(both_sides(project)) for project in (local, dask))
+    project = make(render, "local", files=6)
+    local = copies(project, ["plain", "time"])
+    set_params(local["time"], prepare={"time": "when"})
+    assert not any(run_each(project, PREPARE, [case.path for case in local.values()]))
+    project.run("python", PREPARE, "--write-schema")
+
+    own = make(render, "dask", files=6)
+    dask = copies(own, ["plain", "time", "group", "wrong"])
+    set_params(dask["time"], prepare={"time": "when"})
+    set_params(dask["group"], prepare={"group": "patient", "id": "id"})
+    set_params(dask["wrong"], prepare={"drop": ["weight"]})
+    for name, row in (("part004.csv", 3), ("part005.csv", 8)):
+        add_infinity(dask["wrong"].path / "data" / "source" / name, row)
+    *good, said = run_each(own, PREPARE, [case.path for case in dask.values()], team(own))
+    assert not any(good)
+    own.run("python", PREPARE, "--write-schema", env=team(own))
+
+    one, parts = (pd.concat(both_sides(cases["plain"])) for cases in (local, dask))
     assert sorted(one.index) == sorted(parts.index)
     assert parts.dtypes.equals(one.dtypes)
-    assert numbers_of(dask) == numbers_of(local)
-    train, test = both_sides(dask)
+    assert numbers_of(dask["plain"]) == numbers_of(local["plain"])
+    train, test = both_sides(dask["plain"])
     assert not set(train.index) & set(test.index)
     assert abs(len(test) / len(parts) - 0.2) < 0.03
-
-    set_params(dask, compute={"workers": 1, "threads": 3})
-    before = digests(dask.path / "data" / "raw")
-    dask.run("python", PREPARE)
-    assert digests(dask.path / "data" / "raw") == before
-
-    for project in (local, dask):
-        set_params(project, prepare={"time": "when"})
-        project.run("python", PREPARE)
-    assert sorted(both_sides(dask)[1].index) == sorted(both_sides(local)[1].index)
-
-    set_params(dask, prepare={"time": None, "group": "patient", "id": "id"})
-    dask.run("python", PREPARE)
-    train, test = both_sides(dask)
+    assert sorted(both_sides(dask["time"])[1].index) == sorted(both_sides(local["time"])[1].index)
+    train, test = both_sides(dask["group"])
+    assert len(train) + len(test) == len(parts)
     assert not set(train["patient"]) & set(test["patient"])
-
-    dask.run("python", PREPARE, "--write-schema")
-    local.run("python", PREPARE, "--write-schema")
-    assert dask.read("data/schema.yaml") == local.read("data/schema.yaml")
-    path = dask.path / "data" / "source" / "part000.csv"
-    for name, row in (("part004.csv", 3), ("part009.csv", 8)):
-        other = path.with_name(name)
-        table = pd.read_csv(other).astype({"a": object})
-        table.loc[row - 2, "a"] = "inf"
-        table.to_csv(other, index=False)
-    set_params(dask, prepare={"drop": ["weight"]})
-    done = dask.run("python", PREPARE, check=False)
-    assert done.returncode == 1
-    assert "there is no column 'weight'" in done.stderr
-    assert "row part004.csv 3; likewise in 1 more parts." in done.stderr
+    assert own.read("data/schema.yaml") == project.read("data/schema.yaml")
+    assert said is not None
+    assert "there is no column 'weight'" in said
+    assert "row part004.csv 3; likewise in 1 more parts." in said
 
 
-def test_one_percent_more_data_is_about_one_percent_more_to_push(render, server) -> None:
-    project = make(render, "dask", files=100)
+def test_two_percent_more_data_are_about_two_percent_more_to_push(render, server, team) -> None:
+    project = make(render, "dask", files=50)
     (project.path / "dvc.yaml").unlink()  # of all that it runs only what is measured
-    run("git", "init", "--quiet", cwd=project.path)
-    run("dvc", "init", "--quiet", cwd=project.path)
-    run("dvc", "remote", "add", "--default", "s3", "s3://bucket/scale", cwd=project.path)
-    run("dvc", "remote", "modify", "s3", "endpointurl", server.endpoint, cwd=project.path)
-    env = os.environ | dict.fromkeys(histories.SECRETS, "test-secret")
+    (project.path / ".dvc").mkdir()
+    laptop = Project(project.path, **dict.fromkeys(histories.SECRETS, "test-secret"))
+    laptop.git("init", "--quiet")
+    histories.set_remote(laptop, "s3://bucket/scale", server.endpoint)
 
     def push() -> int:
-        project.run("python", PREPARE)
-        run("dvc", "add", "--quiet", "data/source", "data/raw", cwd=project.path)
-        run("dvc", "push", "--quiet", cwd=project.path, env=env)
+        project.run("python", PREPARE, env=team(project))
+        laptop.dvc("add", "--quiet", "data/source", "data/raw")
+        laptop.dvc("push", "--quiet")
         listed = server.client().get_paginator("list_objects_v2").paginate(Bucket="bucket")
         return sum(item["Size"] for page in listed for item in page.get("Contents", []))
 
     first = push()
-    write_parts(project, range(100, 101))
-    assert 0.005 < push() / first - 1 < 0.02
+    write_parts(project, range(50, 51))
+    assert 0.01 < push() / first - 1 < 0.04
 
 
-def test_a_worker_that_dies_costs_time_only(render) -> None:
-    """And Ctrl-C, like a polite kill, leaves no process."""
-    project = make(render, "dask")
-    project.run("python", PREPARE)
-    before = digests(project.path / "data" / "raw")
-    with started(project, PREPARE) as process:
-        wait_for_parts(project, process)
+def test_a_worker_that_dies_costs_time_only(render, team) -> None:
+    """Of a stage or of a team; what is written is the same, and a kill leaves no process."""
+    project = make(render, "dask", files=12)
+    raw, place = project.path / "data" / "raw", (project.environment, project.path)
+    unfinished = raw / ".unfinished" / "train.parquet"
+
+    def is_writing() -> bool:
+        return any(unfinished.glob("part-*"))
+
+    project.run("python", PREPARE, env=team(project))
+    before = digests(raw)
+    with started(*place, PREPARE) as process:
+        wait_for(process, is_writing)
         workers_of(process)[0].kill()
-        assert process.wait(120) == 0
-    assert digests(project.path / "data" / "raw") == before
+        _, said = process.communicate(timeout=120)
+        assert process.returncode == 0, said
+    assert digests(raw) == before
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with started(project, PREPARE) as process:
-            wait_for_parts(project, process)
-            workers = workers_of(process)
-            assert len(workers) == 2
-            process.send_signal(number)
-            _, said = process.communicate(timeout=120)
-        assert process.returncode == 128 + number
-        assert "Traceback" not in said
-        assert psutil.wait_procs(workers, timeout=30)[1] == []
-        assert digests(project.path / "data" / "raw") == before
+    with started(*place, PREPARE) as process:
+        wait_for(process, is_writing)
+        workers = workers_of(process)
+        assert len(workers) == 2
+        process.terminate()
+        _, said = process.communicate(timeout=120)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "Traceback" not in said
+    assert psutil.wait_procs(workers, timeout=30)[1] == []
+    assert digests(raw) == before
 
 
-def test_a_scheduler_of_the_team_serves_or_says_why_not(render, tmp_path: Path) -> None:
-    project = make(render, "dask")
-    project.run("python", PREPARE)
-    before = digests(project.path / "data" / "raw")
-    nowhere = {"DASK_SCHEDULER_ADDRESS": "tcp://127.0.0.1:9"}
-    done = project.run("python", PREPARE, check=False, env=nowhere)
-    assert done.returncode == 1
-    assert len(done.stderr.splitlines()) == 1
-    assert "no scheduler answers there" in done.stderr
+def test_a_scheduler_of_the_team_serves_or_says_why_not(render, team, tmp_path: Path) -> None:
+    """Each in one sentence: nobody there, another version, too small a worker, another folder."""
+    project = render(compute="dask", task="classification")
+    prepare(project, "classification")
+    add_model(project, GREEDY)
+    set_params(project, train={"model": "greedy", "greedy": {}}, compute={"memory": "60MiB"})
+    cases = copies(project, ["greedy", "large", "hidden"])
+    large = cases["large"].path / "data" / "raw" / "train.parquet" / "part-0.parquet"
+    pd.concat([pd.read_parquet(large)] * 2000).to_parquet(large)
 
-    file = str(tmp_path / "scheduler.json")
-    scheduler = ["-m", "distributed.cli.dask_scheduler", "--port", "0", "--scheduler-file", file]
-    worker = ["-m", "distributed.cli.dask_worker", "--scheduler-file", file, "--nthreads", "2"]
+    served, environment = team(project), project.environment
     old = tmp_path / "old" / "pandas-1.0.dist-info"
     old.mkdir(parents=True)
     (old / "METADATA").write_text("Metadata-Version: 2.1\nName: pandas\nVersion: 1.0\n")
-    elsewhere = BakedProject(tmp_path, project.environment)
-    with started(elsewhere, *scheduler, "--dashboard-address", "127.0.0.1:0"):
-        while not Path(file).exists():
-            time.sleep(0.05)
-        address = json.loads(Path(file).read_text())["address"]
-        there = {"DASK_SCHEDULER_ADDRESS": address}
-        with started(elsewhere, *worker, "--no-dashboard") as first:
-            with started(project, PREPARE, **there) as process:
-                wait_for_parts(project, process)
-                workers_of(first)[0].kill()  # it is started again, and told about the project anew
-                assert process.wait(120) == 0
-            with started(elsewhere, *worker, "--no-dashboard", PYTHONPATH=str(old.parent)) as other:
-                assert other.stderr is not None
-                assert any("Registered to" in line for line in other.stderr)
-                done = project.run("python", PREPARE, check=False, env=there)
-                assert done.returncode == 1
-                assert "pandas is 1.0 there" in done.stderr
-    assert digests(project.path / "data" / "raw") == before
+    done = project.run(
+        "python", "train.py", check=False, env=served | {"PYTHONPATH": str(old.parent)}
+    )
+    assert done.returncode == 1
+    assert "pandas is 3" in done.stderr
+    assert "there and 1.0 here" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+    with scheduler(environment, tmp_path, DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="0") as own:
+        done = project.run("python", "-c", IMPATIENT, "", "tcp://127.0.0.1:9", own)
+        small, nobody, empty = done.stdout.splitlines()[-3:]
+        assert re.search("^a task needs about 30.* MiB of memory, and the smallest worker", small)
+        assert "has 60.00 MiB for each of its threads. Give compute.memory in params.yaml" in small
+        assert "no scheduler answers there" in nobody
+        assert "the scheduler has no workers; start some." in empty
+
+        preload = tmp_path / "hide.py"
+        preload.write_text(HIDE.format(folder=str(cases["hidden"].path)))
+        options = ["--memory-limit", "500MiB", "--nthreads", "1", "--preload", str(preload)]
+        with worker(environment, tmp_path, own, *options):
+            folders = [cases[name].path for name in ("large", "greedy", "hidden")]
+            refused = run_each(project, "train.py", folders, {ADDRESS: own})
+    large_said, greedy, hidden = map(str, refused)
+    assert re.search("^a task needs about .* has 500.00 MiB .* the workers of the", large_said)
+    assert "or take train.model: xgboost" in large_said
+    assert re.search("^workers die at a task, time and again: a task needs about 30", greedy)
+    assert "its workers do not see this folder; share it: " in hidden

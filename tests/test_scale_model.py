@@ -4,44 +4,54 @@ import json
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 from conftest import BakedProject
-from test_pipeline import TASKS, files, refusal, set_params
+from test_pipeline import TASKS, files, set_params
+from workers import started, wait_for, workers_of
 
 PARTS = 4
-FIRST = {"classification": "logistic_regression", "regression": "ridge"}
 # The sample of the steps before the trees, smaller than the table: so there is one beside parts.
+# Then what a model that had the table in memory scores on the test, and a setting that there is not.
 BY_PARTS = """
-import sys
-sys.path[:0] = ["src", "."]
-import boosting, train
-boosting.SAMPLE = 500
-train.main()
-"""
-IN_MEMORY = """
 import json, sys
-sys.path.insert(0, "src")
+from pathlib import Path
+sys.path[:0] = ["src", "."]
 import numpy as np, pandas as pd
+import boosting, train
 from models import build_model, features, load_model
 from project import MODEL, TEST, TRAIN
+boosting.SAMPLE = 500
+train.main()
 trained = load_model(MODEL)
-info, train, test = trained.info, pd.read_parquet(TRAIN), pd.read_parquet(TEST)
-y, test_y = (np.array(rows[info["target"]].tolist()) for rows in (train, test))
+info, rows, test = trained.info, pd.read_parquet(TRAIN), pd.read_parquet(TEST)
+y, test_y = (np.array(table[info["target"]].tolist()) for table in (rows, test))
 plain = build_model("xgboost", info["settings"], info["columns"], 42)
-plain.fit(features(train, info["columns"]), y)
+plain.fit(features(rows, info["columns"]), y)
 X = features(test, info["columns"])
 print(json.dumps([model.score(X, test_y) for model in (trained, plain)]))
+params = Path("params.yaml")
+params.write_text(params.read_text().replace("n_estimators: 20", "n_estimator: 20"))
+try:
+    train.main()
+except SystemExit as refusal:
+    print(refusal.code)
+"""
+# Most of the seconds of a stage are imports.
+BOTH = """
+import runpy
+for script in ("train.py", "src/evaluate.py"):
+    runpy.run_path(script, run_name="__main__")
 """
 # A model of which the first worker that learns or predicts waits to be killed.
 MORTAL = """
 
-class Mortal(linear_model.{name}):
+class Mortal(linear_model.LogisticRegression):
     def fit(self, X, y):
         wait_for_death("learns")
         return super().fit(X, y)
@@ -98,10 +108,17 @@ def prepare(project: BakedProject, task: str, parts: bool = True, rows: int = 20
         set_params(project, train={"model": "xgboost", "xgboost": settings})
 
 
-def learned(project: BakedProject) -> dict[str, object]:
-    """Return what the trained model says of itself."""
-    info: dict[str, object] = json.loads(project.read("models/model.json"))
-    return info
+def add_model(project: BakedProject, code: str) -> None:
+    """Let a project have one model more."""
+    models = project.path / "src" / "models.py"
+    text = models.read_text(encoding="utf-8")
+    models.write_text(text.replace("\n\ndef build_model", f"{code}\n\ndef build_model"))
+
+
+@pytest.fixture(autouse=True)
+def same_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do not lock each project: all have the environment of the first one."""
+    monkeypatch.setenv("UV_NO_SYNC", "1")
 
 
 @pytest.mark.slow
@@ -119,77 +136,58 @@ def test_trees_by_parts_are_as_in_memory(
     assert not [path for path in folder.iterdir() if not path.name.startswith("uv-")]
     new = {path.name for path in set(project.path.rglob("*")) - before if path.is_file()}
     assert {name for name in new if not name.endswith(".pyc")} <= {
-        "model.joblib", "model.json", "uv.lock",
+        "model.joblib", "model.json",
     }  # fmt: skip
-    by_parts, in_memory = json.loads(project.run("python", "-c", IN_MEMORY).stdout)
+    *_, scores, refusal = done.stdout.splitlines()
+    by_parts, in_memory = json.loads(scores)
     assert by_parts == pytest.approx(in_memory, abs=0.02)
-    cv = learned(project)["cv"]
-    assert isinstance(cv, dict)
+    cv = json.loads(project.read("models/model.json"))["cv"]
     assert cv["folds"] == 3
     assert cv["mean"] == pytest.approx(by_parts, abs=0.05)
-    set_params(project, train={"xgboost": {"n_estimator": 3}})
-    assert "XGBoost has no settings {'n_estimator'}" in refusal(project, "train.py")
+    assert "XGBoost has no settings {'n_estimator'}" in refusal
 
 
 @pytest.mark.slow
 def test_other_models_are_the_same_on_workers_though_one_is_killed(
-    render: Callable[..., BakedProject],
+    render: Callable[..., BakedProject], team: Callable[[BakedProject], dict[str, str]]
 ) -> None:
     """Each number is that of compute=local; nothing is left running after Ctrl-C."""
     task = "classification"
     projects = {compute: render(compute=compute, task=task) for compute in ("local", "dask")}
+    environment = projects["dask"].environment
     results = {}
     for compute, project in projects.items():
-        prepare(project, task, parts=compute == "dask")
-        models = project.path / "src" / "models.py"
-        text = models.read_text(encoding="utf-8")
-        mortal = MORTAL.format(name="LogisticRegression")
-        models.write_text(text.replace("\n\ndef build_model", f"{mortal}\n\ndef build_model"))
+        prepare(project, task, parts=compute == "dask", rows=600)
+        add_model(project, MORTAL)
         set_params(project, train={"model": "mortal", "mortal": {}})
-        for script, place in ("train.py", "learns"), ("src/evaluate.py", "predicts"):
+        if compute == "local":  # which has nobody to kill
             (project.path / "learns").touch()
             (project.path / "predicts").touch()
+        served = team(projects["dask"])
+        with started(environment, project.path, "-c", BOTH, env=served) as process:
             if compute == "dask":
-                (project.path / place).unlink()
-            running = start(project, script)
-            if compute == "dask":
-                os.kill(victim(project, place), signal.SIGKILL)
-            assert running.wait(timeout=300) == 0
+                for place in ("learns", "predicts"):
+                    os.kill(victim(project, process, place), signal.SIGKILL)
+            _, said = process.communicate(timeout=300)
+            assert process.returncode == 0, said
         results[compute] = project.read("metrics.json"), files(project.path / "plots")
     assert results["dask"] == results["local"]
 
     project = projects["dask"]
     (project.path / "learns").unlink()
     (project.path / "learns.ready").unlink()
-    running = start(project, "train.py")
-    worker = victim(project, "learns")
-    os.killpg(running.pid, signal.SIGINT)
-    assert running.wait(timeout=60) != 0
-    assert not alive(worker)
+    with started(project.environment, project.path, "train.py") as process:
+        worker = psutil.Process(victim(project, process, "learns"))
+        workers = workers_of(process)
+        assert worker in workers
+        os.killpg(process.pid, signal.SIGINT)
+        _, said = process.communicate(timeout=120)
+    assert process.returncode == 128 + signal.SIGINT
+    assert "Traceback" not in said
+    assert psutil.wait_procs(workers, timeout=30)[1] == []
 
 
-def start(project: BakedProject, script: str) -> subprocess.Popen[bytes]:
-    """Start a script in a process group of its own."""
-    variables = os.environ | {"UV_PROJECT_ENVIRONMENT": str(project.environment)}
-    command = ["uv", "run", "--quiet", "python", script]
-    return subprocess.Popen(command, cwd=project.path, env=variables, start_new_session=True)
-
-
-def victim(project: BakedProject, place: str) -> int:
-    """Return the process that waits to be killed."""
-    for _ in range(1200):
-        if (project.path / f"{place}.ready").exists():
-            return int(project.read(place))
-        time.sleep(0.1)
-    pytest.fail(f"nobody {place}")
-
-
-def alive(process: int) -> bool:
-    """Tell whether a process is still there after a while."""
-    for _ in range(100):
-        try:
-            os.kill(process, 0)
-        except ProcessLookupError:
-            return False
-        time.sleep(0.1)
-    return True
+def victim(project: BakedProject, process: subprocess.Popen[str], place: str) -> int:
+    """Return the worker process that waits to be killed."""
+    wait_for(process, (project.path / f"{place}.ready").exists)
+    return int(project.read(place))

@@ -187,8 +187,9 @@ def main() -> None:
     require(TEST, ROWS)
     params, model = read_params(Evaluate), load_model(MODEL)
 {%- if cookiecutter.compute == 'dask' %}
-    with connect() as client:
-        parts = spread(client, "predicting", predict_part, sorted(TEST.glob("*.parquet")))
+    paths = sorted(TEST.glob("*.parquet"))
+    with connect(max(path.stat().st_size for path in paths)) as client:
+        parts = spread(client, "predicting", predict_part, paths)
     found = pd.concat(parts).sort_index(kind="stable")
     last = found.index[: params.importance_rows][-1]
     test = pd.read_parquet(TEST, filters=[("row_key", "<=", last)]).sort_index(kind="stable")
