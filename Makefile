@@ -38,6 +38,7 @@ bench: .venv
 	.venv/bin/python benchmarks/verdicts.py
 	.venv/bin/python benchmarks/transfers.py
 	.venv/bin/python benchmarks/growth.py
+	.venv/bin/python benchmarks/scale.py
 
 # Months of eight pull requests each, merged in every way, one also by act; `make test` has two short ones.
 histories: .venv

@@ -176,6 +176,7 @@ def test_other_models_are_the_same_on_workers_though_one_is_killed(
     project = projects["dask"]
     (project.path / "learns").unlink()
     (project.path / "learns.ready").unlink()
+    set_params(project, compute={"workers": 1})
     with started(project.environment, project.path, "train.py") as process:
         worker = psutil.Process(victim(project, process, "learns"))
         workers = workers_of(process)
