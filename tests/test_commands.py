@@ -16,8 +16,9 @@ def outside(tmp_path: Path, monkeypatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.usefixtures("outside")
 @pytest.mark.parametrize("arguments", [[], ["-h"], ["--help"]])
-def test_alone_it_lists_its_commands(outside: Path, capsys, arguments: list[str]) -> None:
+def test_alone_it_lists_its_commands(capsys, arguments: list[str]) -> None:
     assert main(arguments) == 0
     listed = [line.split()[0] for line in capsys.readouterr().out.splitlines()[2:-2]]
     assert listed == [*COMMANDS]

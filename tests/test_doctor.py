@@ -12,15 +12,16 @@ import pytest
 from answers import CHOICES, QUESTIONS, REMOTES
 from conftest import TEMPLATE, BakedProject, run
 from cookiecutter.main import cookiecutter
+from histories import bare_python
+from mlci.storage import server
 from mlci.storage.causes import find_cause
-from mlci.storage.server import problem
 from mlci.work.diagnosis import absent_data, find_flaw, find_limit, judge_address
 from servers import SERVERS, Server
 from servers.clouds import policy_of_s3, s3_users
 from servers.faults import always, behind, silent, untrusted
 from servers.running import answers_for, free_port
 from test_remotes import add_files, checksums, doctor, forget
-from tiny import commit
+from tiny import commit, write
 
 KEYLESS = {name: spec["oidc"] for name, spec in REMOTES.items() if spec["oidc"]}
 DEMANDING = [name for name in REMOTES if any(s["required"] for s in REMOTES[name]["secrets"])]
@@ -29,7 +30,7 @@ DEMANDING = [name for name in REMOTES if any(s["required"] for s in REMOTES[name
 def doctor_ci(project: BakedProject, **env: str) -> subprocess.CompletedProcess[str]:
     """Run the first step of CI, which needs no package at all."""
     variables = os.environ | env
-    command = [sys.executable, "-S", "ci", "doctor", "--ci"]
+    command = [*bare_python(), "ci", "doctor", "--ci"]
     return run(*command, cwd=project.path, check=False, env=variables)
 
 
@@ -347,12 +348,12 @@ def test_the_secrets_of_ci_are_asked_for_where_its_tool_is(render, tmp_path: Pat
     project.git("init")
     tool = tmp_path / "gh"
     env = os.environ | {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
-    bare = Path(sys.base_prefix) / "bin" / "python3"
     make = 'gh api --method PUT "repos/{owner}/{repo}/environments/dvc-remote" && '
     for before, first in {"": "", 'case "$*" in *--env*) exit 1; esac': make}.items():
         tool.write_text(f"#!/bin/sh\n{before}\nprintf 'AWS_ACCESS_KEY_ID\\tnow\\n'\n")
         tool.chmod(0o755)
-        done = run(bare, "ci", "doctor", "--json", cwd=project.path, check=False, env=env)
+        command = [*bare_python(), "ci", "doctor", "--json"]
+        done = run(*command, cwd=project.path, check=False, env=env)
         checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
         check = checks["Secrets of GitHub Actions"]
         assert check["found"] == "not set: AWS_SECRET_ACCESS_KEY"
@@ -495,7 +496,47 @@ def test_a_server_that_is_not_there_is_seen_at_once(render, monkeypatch) -> None
     }.items():
         secret = f"BlobEndpoint={address};AccountName=a;AccountKey=a2V5"
         monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", secret)
-        assert problem() == words
+        assert server.problem() == words
+
+
+SERVER_OF = {  # of each remote, by an option of .dvc/config or a connection string
+    "ssh, url = ssh://dvc@host:2222/srv": "ssh://dvc@host:2222/srv",
+    "webdav, url = webdavs://host/dvc": "webdavs://host/dvc",
+    "s3, url = s3://bucket": "",
+    "s3, endpointurl = https://minio:9000": "https://minio:9000",
+    "azure, account_name = ours": "https://ours.blob.core.windows.net",
+    "azure, AccountName=ours;AccountKey=a": "https://ours.blob.core.windows.net",
+}
+
+
+@pytest.mark.parametrize("case", SERVER_OF)
+def test_the_server_that_is_asked_is_that_of_the_storage(render, monkeypatch, case: str) -> None:
+    """Where its library alone knows the server, nothing is said of it."""
+    remote, _, given = case.partition(", ")
+    project = render(remote=remote)
+    monkeypatch.chdir(project.path)
+    if " = " in given:
+        section = f"[core]\nremote = storage\n['remote \"storage\"']\n{given}\n"
+        write(project, {".dvc/config": section})
+    else:
+        monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", given)
+    assert server.address() == SERVER_OF[case]
+    if not SERVER_OF[case]:
+        assert server.problem() == ""
+
+
+def test_a_proxy_or_no_route_is_no_wrong_name(render, monkeypatch) -> None:
+    monkeypatch.chdir(render(remote="azure").path)
+    secret = "BlobEndpoint={}/account;AccountName=a;AccountKey=a2V5"
+    nowhere = "http://255.255.255.255"  # of every machine in this network, so of none
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", secret.format(nowhere))
+    assert server.problem() == "255.255.255.255:80 cannot be reached"
+    unknown = "https://nobody.invalid"  # which a proxy may know
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", secret.format(unknown))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:3128")
+    assert server.problem() == ""
+    monkeypatch.setenv("no_proxy", "nobody.invalid")
+    assert server.problem() == "the name nobody.invalid is not known"
 
 
 def test_more_files_get_more_time(tmp_path: Path, monkeypatch) -> None:
