@@ -6,6 +6,7 @@ from pathlib import Path
 
 import histories
 import pytest
+from histories import Project
 from mlci.__main__ import COMMANDS, main
 
 
@@ -35,6 +36,12 @@ def test_each_command_explains_itself_wherever_one_is(outside: Path, capsys, nam
     assert f"ci {name}" in said.out
     assert said.err == ""
     assert list(outside.iterdir()) == []
+
+
+def test_the_help_of_dvc_is_that_of_dvc(project: Project, monkeypatch, capfd) -> None:
+    monkeypatch.chdir(project.root)
+    assert main(["dvc", "push", "--help"]) == 0
+    assert capfd.readouterr().out.startswith("usage: dvc push ")
 
 
 def test_what_cannot_be_is_one_sentence(outside: Path, capsys) -> None:
