@@ -1,5 +1,6 @@
 """Promise: the doctor says in words what is wrong, and the command that mends it, in ten seconds."""
 
+import contextlib
 import json
 import os
 import re
@@ -7,13 +8,15 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from answers import CHOICES, QUESTIONS, REMOTES
 from conftest import TEMPLATE, BakedProject, run
 from cookiecutter.main import cookiecutter
+from dvc_objects.fs.local import LocalFileSystem
 from histories import bare_python
-from mlci.storage import server
+from mlci.storage import checks, probe, server
 from mlci.storage.causes import find_cause
 from mlci.work.diagnosis import absent_data, find_flaw, find_limit, judge_address
 from servers import SERVERS, Server
@@ -457,6 +460,87 @@ def test_what_libraries_say_is_understood(said: str) -> None:
     assert cause
     assert SAID[said] in cause.words
     assert cause.line == said
+
+
+DENIED, BROKEN = PermissionError("Access Denied"), OSError("the disk is on fire")
+ALLOWED: dict[str, tuple[dict[str, Exception], dict[str, object]]] = {  # refused, and what is told
+    "all": ({}, {"found": "readable and writable"}),
+    "no deletion at all": (
+        {"rm_file": NotImplementedError()},
+        {"found": "readable and writable (.dvc-doctor stays there, since DVC cannot delete it)"},
+    ),
+    "no deletion by this key": (
+        {"rm_file": DENIED},
+        {
+            "found": "readable and writable (.dvc-doctor stays there, since this key may not delete it)"
+        },
+    ),
+    "a deletion that fails": ({"rm_file": BROKEN}, {"action": "delete"}),
+    "a reader": ({"put_file": DENIED}, {"action": "write", "readable": True}),
+    "a list": ({"put_file": DENIED, "open": DENIED}, {"action": "write"}),
+    "nothing": ({"put_file": DENIED, "ls": DENIED, "open": DENIED}, {"action": "write"}),
+    "a write that fails": ({"put_file": BROKEN}, {"action": "write"}),
+}
+
+
+@pytest.mark.parametrize("traversed", [True, False], ids=["with lists", "as HTTP"])
+@pytest.mark.parametrize("allowed", ALLOWED)
+def test_what_a_storage_allows_is_tried(
+    tmp_path: Path, monkeypatch, capsys, allowed: str, traversed: bool
+) -> None:
+    """Here a folder that refuses; it holds a file, below an empty folder and a full one."""
+    for folder in (".begin", "files/md5/aa"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "files" / "md5" / "aa" / "b").write_text("data")
+    storage = LocalFileSystem()
+    monkeypatch.setattr(LocalFileSystem, "CAN_TRAVERSE", traversed)
+    refused, told = ALLOWED[allowed]
+    for action, error in refused.items():
+        monkeypatch.setattr(storage, action, Mock(side_effect=error))
+    with contextlib.suppress(probe.ActionError):
+        probe.try_storage(storage, str(tmp_path))
+    answer = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert told.items() <= answer.items()
+    may_read = traversed is False or "open" not in refused
+    assert answer.get("readable", False) == (refused.get("put_file") is DENIED and may_read)
+
+
+def test_a_python_without_dvc_is_told_the_way(render, monkeypatch) -> None:
+    monkeypatch.chdir(render(remote="local").path)
+    plugin, *others = checks.examine(20, str(Path(sys.base_prefix) / "bin" / "python3"))
+    assert plugin.blocks
+    assert "No module named" in plugin.found
+    assert plugin.mend == "uv sync"
+    assert {check.state for check in others} == {"skipped"}
+
+
+def test_what_was_not_pushed_is_counted(tmp_path: Path, monkeypatch) -> None:
+    """By what `dvc status --cloud` says of each file."""
+    monkeypatch.chdir(tmp_path)
+
+    def judged(**status: str) -> checks.Check:
+        return checks.check_push("Data pushed", {"status": status})
+
+    assert judged().state == "skipped"
+    assert judged(a="new", b="new", c="missing")[2:4] == (
+        "2 files are only here",
+        "uv run ci dvc push",
+    )
+    lost = judged(a="missing")
+    assert lost[2:4] == ("1 files are neither here nor there", "uv run dvc repro")
+    assert lost.blocks
+    (tmp_path / "dvc.lock").touch()
+    assert judged().found == "everything in dvc.lock"
+
+
+def test_a_key_file_is_given_by_its_path(render, monkeypatch) -> None:
+    """To DVC's option, where it has one, and where the variable is set, to that."""
+    key = next(one for one in REMOTES["ssh"]["secrets"] if one["via"] == "file")
+    monkeypatch.chdir(render(remote="ssh").path)
+    option = f"uv run dvc remote modify --local storage {key['option']} /path/to/file"
+    assert checks.give(key) == option
+    monkeypatch.setenv(key["name"], "no file")
+    assert checks.give(key) == f"export {key['name']}=/path/to/file"
 
 
 def test_flaws_of_a_secret_are_seen_without_a_network(tmp_path: Path) -> None:
