@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from models import load_model
 from project import MODEL, DataError, list_problems
-from tables import convert, name_rows, read_chunks, tell
+from tables import as_text, convert, name_rows, read_chunks, tell
 
 CHUNK = 50_000  # rows in memory at a time
 
@@ -52,8 +52,8 @@ def predict(model: Pipeline, table: pd.DataFrame) -> pd.DataFrame:
 def predict_file(model: Pipeline, source: Path) -> Iterator[pd.DataFrame]:
     """Yield the predictions for a file, by chunks, so that one of any length fits into memory."""
     info = model.info
-    texts = {name: "str" for name, kind in info["columns"].items() if kind == "text"}
-    options = info["read"] | {"dtype": texts | info["read"].get("dtype", {})}
+    texts = [name for name, kind in info["columns"].items() if kind == "text"]
+    options = as_text(info["read"], texts)
     for number, chunk in enumerate(read_chunks(source, options, rows=CHUNK)):
         ignored = [name for name in chunk if name not in [*info["columns"], info["id"]]]
         if ignored and number == 0:

@@ -42,6 +42,9 @@ class Train(Block):
     text: str = Field("string", pattern="^(string|target)$")
     folds: int = Field(ge=2)
     threads: int = Field(ge=1)
+{%- if cookiecutter.compute == 'dask' %}
+    shares: int = Field(1, ge=1)
+{%- endif %}
 
 
 class Evaluate(Block):

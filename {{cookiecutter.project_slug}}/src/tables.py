@@ -42,19 +42,37 @@ def read_tables(folder: Path, options: dict[str, Any], classes: str | None) -> p
             problems += [f"{path.name}: {sentence}" for sentence in error.args]
     if problems or not tables:
         raise DataError(*problems or [f"it holds no table ({', '.join(FORMATS)})."])
-    unify([*tables.values()], options.get("dayfirst"))
+    # As the files have it, where it is text in one of them: else 007 would become 7 in the others.
+    columns = tables[next(iter(tables))] if len(tables) > 1 else []
+    if texts := [name for name in columns if len(kinds_of(tables, name)) > 1]:
+        options = as_text(options, texts)
+        tables = {name: next(read_chunks(folder / name, options, classes)) for name in tables}
+    unify(tables, options.get("dayfirst"))
     return pd.concat(tables) if len(tables) > 1 else tables.popitem()[1]
 
 
-def unify(tables: list[pd.DataFrame], dayfirst: bool | None) -> None:
+def as_text(options: dict[str, Any], names: list[str]) -> dict[str, Any]:
+    """Return the options of the reader with these columns as text, where no type is given."""
+    given = options.get("dtype") or {}
+    if not isinstance(given, dict):  # one type for all columns
+        return options
+    return options | {"dtype": dict.fromkeys(names, "str") | given}
+
+
+def kinds_of(tables: dict[str, pd.DataFrame], name: str) -> set[str]:
+    """Return what the cells of a column are, in all tables that have some."""
+    columns = [table[name] for table in tables.values()]
+    return {kind_of(column) for column in columns if column.notna().any()}
+
+
+def unify(tables: dict[str, pd.DataFrame], dayfirst: bool | None) -> None:
     """Convert each column to one kind, the same in all tables."""
-    for name in tables[0]:
-        columns = [table[name] for table in tables]
-        kinds = {kind_of(column) for column in columns if column.notna().any()}
+    for name in tables[next(iter(tables))]:
+        kinds = kinds_of(tables, name)
         kind = kinds.pop() if len(kinds) == 1 else "text" if kinds else "number"
-        if dayfirst is not None and all(is_date_text(column) for column in columns):
+        if dayfirst is not None and all(is_date_text(table[name]) for table in tables.values()):
             kind = "date"
-        for table in tables:
+        for table in tables.values():
             table[name] = convert(table[name], kind, dayfirst)
 
 

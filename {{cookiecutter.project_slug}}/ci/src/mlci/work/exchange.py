@@ -116,14 +116,14 @@ def push(session: Session, outputs: dict[str, Output]) -> None:
     done = session.move_data(upload.__name__, *here)
     session.run.sent = dvc_words.pushed_files(done.output)
     refused = not done.stalled and dvc_words.is_not_allowed(done.output)
-    if here and done.code == upload.NOT_PUSHED and refused:
+    if refused and upload.ASKING not in done.output:
         done = session.move_data(upload.__name__)
         if done.code == 0:
             session.note("The key of the remote may read and not write: nothing was pushed.")
     absent = None if done.code else upload.absent_paths(done.output)
     if absent is None:
-        pushing = done.code == upload.NOT_PUSHED or done.stalled
-        session.lose_remote("pushing" if pushing else "asking what it has", done)
+        asked = upload.ASKING in done.output
+        session.lose_remote("asking what it has" if asked else "pushing", done)
     else:
         judge_absent(session, absent)
 

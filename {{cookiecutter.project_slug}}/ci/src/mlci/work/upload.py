@@ -11,7 +11,7 @@ import sys
 from dvc.cli import main as dvc
 from dvc.repo import Repo
 
-NOT_PUSHED = 64  # the exit code where the push failed, and the remote was not asked; none of DVC's
+ASKING = "Asking the remote whether others can get everything"  # said where nothing failed before
 ANSWER = "Not in the remote: "
 
 
@@ -30,8 +30,9 @@ def absent_paths(output: str) -> list[str] | None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] and dvc(["push", "--run-cache", *sys.argv[1:]]):
-        sys.exit(NOT_PUSHED)
+    if sys.argv[1:] and (failed := dvc(["push", "--run-cache", *sys.argv[1:]])):
+        sys.exit(failed)
+    print(ASKING, flush=True)
     try:
         print(f"{ANSWER}{json.dumps(ask_remote())}")
     except Exception as error:  # noqa: BLE001 - plugins raise whatever their library raises
