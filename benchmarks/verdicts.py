@@ -297,7 +297,8 @@ def judge(situation: Situation, seed: int) -> tuple[bool, bool, bool]:
     rules = Rules(situation.metric, direction(situation.metric), LIMIT)
     said = decide(before.metrics, now.metrics, evidence, rules)
     same_rows = before.test_rows and not evidence.other_rows and situation.metric == "accuracy"
-    return said.sign != 0, said.fails, bool(same_rows) and paired_test(before, now)
+    is_called = bool(said.interval and said.interval.sign)
+    return is_called, said.fails, bool(same_rows) and paired_test(before, now)
 
 
 def run(situation: Situation, first: int, histories: int) -> Array:

@@ -91,6 +91,11 @@ def measured() -> dict[str, str]:
     return {name: text for name, text in os.environ.items() if name.startswith("COVERAGE_")}
 
 
+def bare_python() -> list[str]:
+    """Return how to call a Python without packages; `make coverage` needs its own in each."""
+    return [sys.executable] if measured() else [sys.executable, "-S"]
+
+
 def environment(home: Path, **variables: str) -> dict[str, str]:
     """Return an environment that knows nothing of this machine's user, Git or CI."""
     kept = {

@@ -170,6 +170,12 @@ def test_a_file_for_libraries_has_no_name(tmp_path: Path, monkeypatch: pytest.Mo
     assert Path(path).read_text() == "third"
     assert Path(path).parent.stat().st_mode & 0o077 == 0
 
+    number = keys.memory_file(b"fourth")
+    assert os.get_inheritable(number)
+    with os.fdopen(number, "rb") as handed:
+        assert handed.read() == b"fourth"
+    assert [*tmp_path.iterdir()] == [Path(path).parent]
+
 
 def secret_lines(server: Server) -> list[str]:
     """Return what to look for: each line of a secret that is in no other text."""

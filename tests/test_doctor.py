@@ -1,5 +1,6 @@
 """Promise: the doctor says in words what is wrong, and the command that mends it, in ten seconds."""
 
+import contextlib
 import json
 import os
 import re
@@ -7,20 +8,23 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from answers import CHOICES, QUESTIONS, REMOTES
 from conftest import TEMPLATE, BakedProject, run
 from cookiecutter.main import cookiecutter
+from dvc_objects.fs.local import LocalFileSystem
+from histories import bare_python
+from mlci.storage import checks, probe, server
 from mlci.storage.causes import find_cause
-from mlci.storage.server import problem
 from mlci.work.diagnosis import absent_data, find_flaw, find_limit, judge_address
 from servers import SERVERS, Server
 from servers.clouds import policy_of_s3, s3_users
 from servers.faults import always, behind, silent, untrusted
 from servers.running import answers_for, free_port
 from test_remotes import add_files, checksums, doctor, forget
-from tiny import commit
+from tiny import commit, write
 
 KEYLESS = {name: spec["oidc"] for name, spec in REMOTES.items() if spec["oidc"]}
 DEMANDING = [name for name in REMOTES if any(s["required"] for s in REMOTES[name]["secrets"])]
@@ -29,7 +33,7 @@ DEMANDING = [name for name in REMOTES if any(s["required"] for s in REMOTES[name
 def doctor_ci(project: BakedProject, **env: str) -> subprocess.CompletedProcess[str]:
     """Run the first step of CI, which needs no package at all."""
     variables = os.environ | env
-    command = [sys.executable, "-S", "ci", "doctor", "--ci"]
+    command = [*bare_python(), "ci", "doctor", "--ci"]
     return run(*command, cwd=project.path, check=False, env=variables)
 
 
@@ -347,12 +351,12 @@ def test_the_secrets_of_ci_are_asked_for_where_its_tool_is(render, tmp_path: Pat
     project.git("init")
     tool = tmp_path / "gh"
     env = os.environ | {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
-    bare = Path(sys.base_prefix) / "bin" / "python3"
     make = 'gh api --method PUT "repos/{owner}/{repo}/environments/dvc-remote" && '
     for before, first in {"": "", 'case "$*" in *--env*) exit 1; esac': make}.items():
         tool.write_text(f"#!/bin/sh\n{before}\nprintf 'AWS_ACCESS_KEY_ID\\tnow\\n'\n")
         tool.chmod(0o755)
-        done = run(bare, "ci", "doctor", "--json", cwd=project.path, check=False, env=env)
+        command = [*bare_python(), "ci", "doctor", "--json"]
+        done = run(*command, cwd=project.path, check=False, env=env)
         checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
         check = checks["Secrets of GitHub Actions"]
         assert check["found"] == "not set: AWS_SECRET_ACCESS_KEY"
@@ -458,6 +462,87 @@ def test_what_libraries_say_is_understood(said: str) -> None:
     assert cause.line == said
 
 
+DENIED, BROKEN = PermissionError("Access Denied"), OSError("the disk is on fire")
+ALLOWED: dict[str, tuple[dict[str, Exception], dict[str, object]]] = {  # refused, and what is told
+    "all": ({}, {"found": "readable and writable"}),
+    "no deletion at all": (
+        {"rm_file": NotImplementedError()},
+        {"found": "readable and writable (.dvc-doctor stays there, since DVC cannot delete it)"},
+    ),
+    "no deletion by this key": (
+        {"rm_file": DENIED},
+        {
+            "found": "readable and writable (.dvc-doctor stays there, since this key may not delete it)"
+        },
+    ),
+    "a deletion that fails": ({"rm_file": BROKEN}, {"action": "delete"}),
+    "a reader": ({"put_file": DENIED}, {"action": "write", "readable": True}),
+    "a list": ({"put_file": DENIED, "open": DENIED}, {"action": "write"}),
+    "nothing": ({"put_file": DENIED, "ls": DENIED, "open": DENIED}, {"action": "write"}),
+    "a write that fails": ({"put_file": BROKEN}, {"action": "write"}),
+}
+
+
+@pytest.mark.parametrize("traversed", [True, False], ids=["with lists", "as HTTP"])
+@pytest.mark.parametrize("allowed", ALLOWED)
+def test_what_a_storage_allows_is_tried(
+    tmp_path: Path, monkeypatch, capsys, allowed: str, traversed: bool
+) -> None:
+    """Here a folder that refuses; it holds a file, below an empty folder and a full one."""
+    for folder in (".begin", "files/md5/aa"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "files" / "md5" / "aa" / "b").write_text("data")
+    storage = LocalFileSystem()
+    monkeypatch.setattr(LocalFileSystem, "CAN_TRAVERSE", traversed)
+    refused, told = ALLOWED[allowed]
+    for action, error in refused.items():
+        monkeypatch.setattr(storage, action, Mock(side_effect=error))
+    with contextlib.suppress(probe.ActionError):
+        probe.try_storage(storage, str(tmp_path))
+    answer = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert told.items() <= answer.items()
+    may_read = traversed is False or "open" not in refused
+    assert answer.get("readable", False) == (refused.get("put_file") is DENIED and may_read)
+
+
+def test_a_python_without_dvc_is_told_the_way(render, monkeypatch) -> None:
+    monkeypatch.chdir(render(remote="local").path)
+    plugin, *others = checks.examine(20, str(Path(sys.base_prefix) / "bin" / "python3"))
+    assert plugin.blocks
+    assert "No module named" in plugin.found
+    assert plugin.mend == "uv sync"
+    assert {check.state for check in others} == {"skipped"}
+
+
+def test_what_was_not_pushed_is_counted(tmp_path: Path, monkeypatch) -> None:
+    """By what `dvc status --cloud` says of each file."""
+    monkeypatch.chdir(tmp_path)
+
+    def judged(**status: str) -> checks.Check:
+        return checks.check_push("Data pushed", {"status": status})
+
+    assert judged().state == "skipped"
+    assert judged(a="new", b="new", c="missing")[2:4] == (
+        "2 files are only here",
+        "uv run ci dvc push",
+    )
+    lost = judged(a="missing")
+    assert lost[2:4] == ("1 files are neither here nor there", "uv run dvc repro")
+    assert lost.blocks
+    (tmp_path / "dvc.lock").touch()
+    assert judged().found == "everything in dvc.lock"
+
+
+def test_a_key_file_is_given_by_its_path(render, monkeypatch) -> None:
+    """To DVC's option, where it has one, and where the variable is set, to that."""
+    key = next(one for one in REMOTES["ssh"]["secrets"] if one["via"] == "file")
+    monkeypatch.chdir(render(remote="ssh").path)
+    option = f"uv run dvc remote modify --local storage {key['option']} /path/to/file"
+    assert checks.give(key) == option
+    monkeypatch.setenv(key["name"], "no file")
+    assert checks.give(key) == f"export {key['name']}=/path/to/file"
+
+
 def test_flaws_of_a_secret_are_seen_without_a_network(tmp_path: Path) -> None:
     plain, key = {"name": "A", "via": "env"}, {"name": "A", "via": "file", "begins": "{"}
     signed = "BlobEndpoint=https://a.example.com;SharedAccessSignature=sv=2&se={}&sig=x"
@@ -495,7 +580,47 @@ def test_a_server_that_is_not_there_is_seen_at_once(render, monkeypatch) -> None
     }.items():
         secret = f"BlobEndpoint={address};AccountName=a;AccountKey=a2V5"
         monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", secret)
-        assert problem() == words
+        assert server.problem() == words
+
+
+SERVER_OF = {  # of each remote, by an option of .dvc/config or a connection string
+    "ssh, url = ssh://dvc@host:2222/srv": "ssh://dvc@host:2222/srv",
+    "webdav, url = webdavs://host/dvc": "webdavs://host/dvc",
+    "s3, url = s3://bucket": "",
+    "s3, endpointurl = https://minio:9000": "https://minio:9000",
+    "azure, account_name = ours": "https://ours.blob.core.windows.net",
+    "azure, AccountName=ours;AccountKey=a": "https://ours.blob.core.windows.net",
+}
+
+
+@pytest.mark.parametrize("case", SERVER_OF)
+def test_the_server_that_is_asked_is_that_of_the_storage(render, monkeypatch, case: str) -> None:
+    """Where its library alone knows the server, nothing is said of it."""
+    remote, _, given = case.partition(", ")
+    project = render(remote=remote)
+    monkeypatch.chdir(project.path)
+    if " = " in given:
+        section = f"[core]\nremote = storage\n['remote \"storage\"']\n{given}\n"
+        write(project, {".dvc/config": section})
+    else:
+        monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", given)
+    assert server.address() == SERVER_OF[case]
+    if not SERVER_OF[case]:
+        assert server.problem() == ""
+
+
+def test_a_proxy_or_no_route_is_no_wrong_name(render, monkeypatch) -> None:
+    monkeypatch.chdir(render(remote="azure").path)
+    secret = "BlobEndpoint={}/account;AccountName=a;AccountKey=a2V5"
+    nowhere = "http://255.255.255.255"  # of every machine in this network, so of none
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", secret.format(nowhere))
+    assert server.problem() == "255.255.255.255:80 cannot be reached"
+    unknown = "https://nobody.invalid"  # which a proxy may know
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", secret.format(unknown))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:3128")
+    assert server.problem() == ""
+    monkeypatch.setenv("no_proxy", "nobody.invalid")
+    assert server.problem() == "the name nobody.invalid is not known"
 
 
 def test_more_files_get_more_time(tmp_path: Path, monkeypatch) -> None:

@@ -16,7 +16,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from mlci import numerals
 from mlci.history.origins import hide_credentials
-from mlci.writing import sections
+from mlci.writing import sections, wording
 from mlci.writing.remarks import link_to_this_run
 from packaging.requirements import Requirement
 
@@ -448,6 +448,19 @@ def test_results_that_are_not_committed(project: Project) -> None:
 def test_numbers_are_written_as_numeral_js_does(pattern: str) -> None:
     """Optional decimals, fixed ones, thousands, percent and sign."""
     assert {value: numerals.text(value, pattern) for value in NUMERAL[pattern]} == NUMERAL[pattern]
+
+
+def test_times_and_sizes_are_written_as_one_says_them() -> None:
+    seconds = {0.04: "0.0 s", 9.96: "10.0 s", 59.4: "59 s", 59.6: "1 min 0 s", 3725: "1 h 2 min"}
+    assert {value: wording.duration(value) for value in seconds} == seconds
+    sizes = {
+        None: "\N{EN DASH}",
+        0: "0 B",
+        1536: "1.54 kB",
+        10**9: "1 GB",
+        1234 * 10**12: "1,234.0 TB",
+    }
+    assert {value: wording.size(value) for value in sizes} == sizes
 
 
 @pytest.mark.parametrize("pattern", ["", "x", "0.", "0.0.0", "(0", "[0]", "0a", "%", "0%%", "0\n"])

@@ -18,7 +18,7 @@ from mlci.history import formats
 from mlci.history.freshness import State
 from mlci.history.repository import is_ignored
 from mlci.history.revision import Reader, Revision
-from mlci.history.values import Value
+from mlci.history.values import Value, below
 
 Mutation = Callable[[Project], None]
 CURVES = """\
@@ -88,6 +88,28 @@ def remove(path: str) -> Mutation:
     return lambda project: (project.root / path).unlink()
 
 
+def link(path: str, target: str) -> Mutation:
+    """Return what moves a file, and leaves a link to it in its place."""
+
+    def mutate(project: Project) -> None:
+        place = project.root / path
+        (place.parent / target).parent.mkdir(exist_ok=True)
+        place.rename(place.parent / target)
+        place.symlink_to(target)
+
+    return mutate
+
+
+def ignore(path: str) -> Mutation:
+    """Return what writes a file that DVC ignores, as Git does not."""
+
+    def mutate(project: Project) -> None:
+        project.write(".dvcignore", f"# notes\n{path}\n")
+        project.write(path, "words")
+
+    return mutate
+
+
 def own_data(project: Project) -> None:
     """Put own data in the place of the stage `sample`, as the README says."""
     top, _, rest = (project.root / "dvc.yaml").read_text().partition("  sample:")
@@ -131,6 +153,11 @@ MUTATIONS: dict[str, tuple[Mutation, bool]] = {  # and whether the results are s
     "code removed": (remove("train.py"), False),
     "code in a folder": (write("tools/b.py", "2\n"), False),
     "code added to a folder": (write("tools/deep/c.py", "3\n"), False),
+    "a link in the place of code": (link("train.py", "code/train.py"), True),
+    "a link in a folder of code": (link("tools/a.py", "../moved.py"), True),
+    "a link to a folder": (lambda project: (project.root / "tools/more").symlink_to("../data"), True),
+    "a file that DVC ignores": (ignore("tools/notes.txt"), True),
+    "dvc.lock cut short": (write("dvc.lock", "schema: '2.0'\nstages: [\n"), False),
     "documentation": (write("README.md", "Words"), True),
     "output added": (replace("dvc.yaml", "outs: [models/model.json]", "outs: [models/model.json, models/more]"), False),
 }  # fmt: skip
@@ -162,7 +189,7 @@ def test_current_is_what_dvc_status_means(home: Project, tmp_path: Path, name: s
     committed = read(project)
     assert committed.freshness == checkout.freshness
     assert committed.is_current is expected
-    if committed.freshness.state is State.CONFLICT:
+    if committed.freshness.state in (State.CONFLICT, State.UNREADABLE):
         with pytest.raises(DvcException, match=r"dvc\.lock"):
             dvc_status(project)
     else:
@@ -355,6 +382,33 @@ def test_yaml_is_read_as_dvc_reads_it() -> None:
     )
     assert formats.parse(text.encode(), "a.yaml") == parse_yaml(text, "a.yaml")
     assert formats.parse(b"", "params.yaml") == {}
+
+
+def test_a_link_that_leads_out_or_in_a_circle_is_no_code(project: Project) -> None:
+    for name, target in {"train.py": "train.py", "evaluate.py": "/etc/hosts"}.items():
+        (project.root / name).unlink()
+        (project.root / name).symlink_to(target)
+    project.commit("Link")
+    changes = read(project).freshness.changes
+    assert [(change.kind, change.name) for change in changes] == [
+        ("dependency", "train.py"),
+        ("dependency", "evaluate.py"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    {
+        "train.rate": 0.5,
+        "a.b": "dots",
+        "layers.1": 64,
+        "layers.2": None,
+        "train.rate.x": None,
+    }.items(),
+)
+def test_a_parameter_is_found_by_its_dotted_name(key: str, value: object) -> None:
+    params = {"train": {"rate": 0.5}, "layers": [128, 64], "a.b": "dots"}
+    assert below(params, key.split(".")) == value
 
 
 def test_aliases_are_bounded() -> None:

@@ -316,6 +316,25 @@ def test_skips(laptop: Project, server: S3Server) -> None:
 
 
 @pytest.mark.slow
+def test_a_step_that_must_be_green_leaves_its_code(tmp_path: Path) -> None:
+    """Whatever goes wrong, be it a fault of the run itself: Bitbucket goes on from green steps."""
+    project = histories.new_project(tmp_path / "project")
+    outcome = project.root / "outcome.txt"
+    project.write(".dvc/tmp", "a file where a folder has to be")
+    done = project.script("run", "--exit-zero", CI="true")
+    assert (done.returncode, outcome.read_text()) == (0, "1\n")
+    assert "Traceback" in done.stderr
+    assert project.script("run", CI="true").returncode == 1
+
+    (project.root / ".dvc/tmp").unlink()
+    project.write("params.yaml", {"report": {}})
+    done = project.script("run", "--exit-zero", CI="true")
+    assert (done.returncode, outcome.read_text()) == (0, "2\n")
+    assert "report takes the keys" in done.stderr
+    assert "report takes the keys" in project.report
+
+
+@pytest.mark.slow
 def test_a_report_that_cannot_be_written(laptop: Project) -> None:
     """It has an exit code of its own."""
     (laptop.root / "report.md").mkdir()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 from conftest import BakedProject, run
+from histories import measured
 
 FILES = {
     "github": ".github/workflows/cml.yml",
@@ -24,8 +25,7 @@ SMI = {
 
 @pytest.mark.skipif(os.name == "nt", reason="the GPU runner is Linux")
 @pytest.mark.parametrize("smi", SMI)
-def test_a_run_without_a_gpu_ends_in_one_sentence(render, tmp_path: Path, smi: str) -> None:
-    project = render(runner="gpu")
+def test_a_run_without_a_gpu_ends_in_one_sentence(tmp_path: Path, smi: str) -> None:
     tools = tmp_path / "tools"
     tools.mkdir()
     if script := SMI[smi]:
@@ -33,10 +33,11 @@ def test_a_run_without_a_gpu_ends_in_one_sentence(render, tmp_path: Path, smi: s
         (tools / "nvidia-smi").chmod(0o755)
     done = run(
         sys.executable,
-        "ci/src/mlci/work/gpu.py",
-        cwd=project.path,
+        "-m",
+        "mlci.work.gpu",
+        cwd=tmp_path,
         check=False,
-        env={"PATH": str(tools)},
+        env={"PATH": str(tools)} | measured(),
     )
     if smi == "one GPU":
         assert (done.returncode, done.stdout) == (0, "GPU 0: NVIDIA H200 (UUID: GPU-1)\n")

@@ -205,6 +205,21 @@ def test_a_metric_that_only_has_the_name_gets_no_interval() -> None:
     found = weigh(side(before, f1=0.123), side(before, f1=0.456))
     assert "f1" not in found.intervals
     assert "log_loss" in found.intervals
+    for values in (
+        {"mae": 0.1},
+        {"log_loss": float("nan")},
+    ):  # of numbers, which these classes are not
+        named = weigh(side(before, **values), side(before, **values)).intervals
+        assert not values.keys() & named.keys()
+
+
+def test_of_a_sample_of_the_rows_the_name_is_trusted() -> None:
+    """Of very many rows the file has some; what these give is not what metrics.json says."""
+    before, _ = classes(["a", "b"], 0.6)
+    said = {"data.test_rows": 10_000, "f1": 0.5}
+    named = weigh(side(before, **said, log_loss=0.3), side(before, **said, log_loss=0.2)).intervals
+    assert named["log_loss"].change == 0  # of the rows that are there, which are the same
+    assert "f1" not in named
 
 
 def test_own_metrics_are_compared_on_the_same_resamples() -> None:
@@ -226,6 +241,12 @@ def test_own_metrics_are_compared_on_the_same_resamples() -> None:
     expected = 1.96 * np.std((now - before)[:-1], ddof=1)
     assert again.high - again.change == pytest.approx(expected, rel=1e-3)
     assert "gain" not in weigh(with_gain(5.0, ['""'] * 200), with_gain(5.3, now)).intervals
+    assert "gain" not in weigh(with_gain(5.0, before[1:]), with_gain(5.3, now)).intervals
+
+    # A table that cannot be read costs what is in it, and nothing else.
+    spoilt = weigh(with_gain(5.0, ["few"] * 200), with_gain(5.3, now))
+    assert spoilt.problems[0].startswith("plots/resamples.csv cannot be read: ")
+    assert {*spoilt.intervals} == {"accuracy", "log_loss"}
 
 
 @pytest.mark.parametrize(
@@ -237,6 +258,7 @@ def test_own_metrics_are_compared_on_the_same_resamples() -> None:
         b"row_key,actual,predicted\nx,a,b\n",
         b"row_key,actual,predicted\n-1,a,b\n",
         b"row_key,actual,predicted,likelihood\n1,a,b,often\n",
+        b"row_key,actual,predicted\n1," + b"a" * 1_000_001 + b",b\n",
         b"\xff\xfe",
         b"\n",
     ],

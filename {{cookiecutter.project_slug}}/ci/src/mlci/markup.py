@@ -44,7 +44,7 @@ def block(lines: str) -> str:
     return f"{fence}text\n{lines}\n{fence}"
 
 
-def table(headers: list[str], rows: list[list[str]], right: tuple[int, ...] = ()) -> str:
+def table(headers: list[str], rows: list[list[str]], right: tuple[int, ...]) -> str:
     """Return a pipe table whose cells are Markdown; the columns in `right` hold numbers."""
     align = ["right" if column in right else "left" for column in range(len(headers))]
     return str(tabulate(rows, headers, tablefmt="pipe", colalign=align, disable_numparse=True))

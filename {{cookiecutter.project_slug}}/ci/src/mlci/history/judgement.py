@@ -39,11 +39,6 @@ class Finding:
     by_folds: bool = False  # the interval is that of the folds, not of the test rows
     fails: bool = False  # the run ends with code 6
 
-    @property
-    def sign(self) -> int:
-        """1 where the metric is higher, -1 where lower, 0 where chance may have done it."""
-        return self.interval.sign if self.interval else 0
-
 
 def interval_of(name: str, new: Values, evidence: Evidence) -> tuple[Interval | None, bool]:
     """Return the interval of a metric's change, and whether it is that of the folds."""

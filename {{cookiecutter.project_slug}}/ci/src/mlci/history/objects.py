@@ -239,7 +239,7 @@ class Files:
                 found.append((inner, entry))
         return found
 
-    def checksum(self, path: str, *, old: bool = False) -> str:
+    def checksum(self, path: str, *, old: bool) -> str:
         """Return the MD5 that `dvc.lock` has of a file or a folder; empty where it is not in Git.
 
         DVC 2 (`old`) hashed text with the line ends of Unix.
@@ -250,18 +250,22 @@ class Files:
         if entry.kind == "file":
             return self.file_checksum(entry.identity, old)
         key = (entry.identity, path, str(old), self.text(".dvcignore"))
-        if key not in self.objects.checksums:
-            listed = [
-                {
-                    "md5": self.file_checksum(inner.identity, old),
-                    "relpath": posixpath.relpath(name, path),
-                }
-                for name, inner in self.walk(path, entry.identity)
-            ]
-            listed.sort(key=lambda file: file["relpath"])
-            listing = json.dumps(listed, sort_keys=True).encode()
-            self.objects.checksums[key] = md5(listing) + ".dir"
-        return self.objects.checksums[key]
+        if key in self.objects.checksums:
+            return self.objects.checksums[key]
+        listed, has_links = [], False
+        for name, inner in self.walk(path, entry.identity):
+            file: Entry | None = inner
+            if inner.kind != "file":
+                has_links, file = True, self.find(name)
+            if file is None or file.kind != "file":  # DVC looks into no folder by a link
+                continue
+            inside = posixpath.relpath(name, path)
+            listed.append({"md5": self.file_checksum(file.identity, old), "relpath": inside})
+        listed.sort(key=lambda one: one["relpath"])
+        checksum = md5(json.dumps(listed, sort_keys=True).encode()) + ".dir"
+        if not has_links:  # the same folder has the same files in every commit
+            self.objects.checksums[key] = checksum
+        return checksum
 
     def file_checksum(self, identity: str, old: bool) -> str:
         """Return the MD5 of a file."""

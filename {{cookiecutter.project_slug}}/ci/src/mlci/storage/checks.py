@@ -54,8 +54,8 @@ def examine(limit: float, python: str = sys.executable) -> list[Check]:
     checks: list[Check] = []
     for name, judge in JUDGES.items():
         answer = answers.get(name)
-        if checks and checks[-1].blocks:
-            checks.append(Check(name, "skipped", "not asked, since the check before failed"))
+        if any(check.blocks for check in checks):
+            checks.append(Check(name, "skipped", "not asked, since a check before failed"))
         elif answer and (late or answer.get("final", True)):
             checks.append(judge(name, answer))
         elif late:
