@@ -41,6 +41,24 @@ with threadpool_limits(1):
     print(cross_val_score(model, X, y, cv=3), model.fit(X, y))
 """
 
+PLAIN_DASK = f"""
+import dask.dataframe as dd
+from distributed import Client, LocalCluster
+from xgboost import dask as dxgb
+with LocalCluster(n_workers=2, threads_per_worker=1) as cluster, Client(cluster) as client:
+    rows = dd.read_csv("data/source/*.csv")
+    _, *folds = rows.random_split([0.2, 0.27, 0.27, 0.26], random_state=0)
+    for left_out in range(4):
+        learned = dd.concat([fold for number, fold in enumerate(folds) if number != left_out])
+        learned = learned.persist()
+        X, y = learned.drop(columns="label"), (learned["label"] == "yes").astype(int)
+        matrix = dxgb.DaskQuantileDMatrix(client, *client.persist([X, y]))
+        model = dxgb.train(
+            client, {{"objective": "binary:logistic", "learning_rate": 0.1}}, matrix,
+            {SETTINGS["xgboost"]["n_estimators"]},
+        )
+"""
+
 
 def make(folder: Path, compute: str, rows: int, model: str, **train: int) -> Path:
     """Return a project with a table of so many rows."""
@@ -104,8 +122,8 @@ def seconds(folder: Path, python: Path, rows: int) -> None:
         local = make(folder, "local", more, "gradient_boosting")
         dask = make(folder, "dask", more, "gradient_boosting")
         parts = make(folder, "dask", more, "xgboost")
-        kinds = {"plain": (local, [PLAIN])}
-        for name, project in {"local": local, "dask": dask, "dask, by part": parts}.items():
+        kinds = {"plain": (local, [PLAIN]), "plain xgboost.dask": (parts, [PLAIN_DASK])}
+        for name, project in {"local": local, "dask": dask, "dask, xgboost": parts}.items():
             kinds[name] = project, [PREPARE, TRAIN]
         found = [
             {

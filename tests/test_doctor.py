@@ -535,8 +535,8 @@ def test_what_was_not_pushed_is_counted(tmp_path: Path, monkeypatch) -> None:
 
 def test_a_key_file_is_given_by_its_path(render, monkeypatch) -> None:
     """To DVC's option, where it has one, and where the variable is set, to that."""
-    key = next(one for one in REMOTES["ssh"]["secrets"] if one["via"] == "file")
     monkeypatch.chdir(render(remote="ssh").path)
+    key = next(one for one in REMOTES["ssh"]["secrets"] if one["via"] == "file")
     option = f"uv run dvc remote modify --local storage {key['option']} /path/to/file"
     assert checks.give(key) == option
     monkeypatch.setenv(key["name"], "no file")
