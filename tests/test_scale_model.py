@@ -129,6 +129,7 @@ def test_trees_by_parts_are_as_in_memory(
     """Within 0.02 of the accuracy or r2; the cross-validation agrees with the test."""
     project = render(compute="dask", task=task)
     prepare(project, task)
+    project.make_environment()  # where no test before has, which locks this project
     before, folder = set(project.path.rglob("*")), tmp_path / "temporary"
     folder.mkdir()
     done = project.run("python", "-c", BY_PARTS, env={"TMPDIR": str(folder)})
