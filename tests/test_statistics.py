@@ -205,10 +205,8 @@ def test_a_metric_that_only_has_the_name_gets_no_interval() -> None:
     found = weigh(side(before, f1=0.123), side(before, f1=0.456))
     assert "f1" not in found.intervals
     assert "log_loss" in found.intervals
-    for values in (
-        {"mae": 0.1},
-        {"log_loss": float("nan")},
-    ):  # of numbers, which these classes are not
+    # One is of numbers, which these classes are not, and one is no number.
+    for values in ({"mae": 0.1}, {"log_loss": float("nan")}):
         named = weigh(side(before, **values), side(before, **values)).intervals
         assert not values.keys() & named.keys()
 
