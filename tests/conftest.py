@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -21,6 +21,13 @@ from loading import load
 
 TEMPLATE = asked.TEMPLATE
 sys.dont_write_bytecode = True  # `mlci` is imported where projects are copied from
+# Each lock of a project would ask an index for news of every package, and then build one anew.
+UV = """
+[[index]]
+url = "https://pypi.org/simple"
+default = true
+cache-control = { api = "max-age=86400", files = "max-age=31536000, immutable" }
+"""
 
 
 @dataclass(frozen=True)
@@ -135,15 +142,14 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             patch.setenv(name, str(folder))
         for name in ("DVC_SITE_CACHE_DIR", "DVC_GLOBAL_CONFIG_DIR", "DVC_SYSTEM_CONFIG_DIR"):
             patch.setenv(name, str(folder / name.lower()))
+        patch.setenv("XDG_CACHE_HOME", str(folder / ".cache"))
         patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
         patch.setenv("MYPY_CACHE_DIR", str(folder / "mypy"))  # libraries are analysed only once
         patch.setenv("UV_PYTHON", sys.executable)
-        base = tmp_path_factory.getbasetemp()
-        locked = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "locked"
-        locked.mkdir(exist_ok=True)
-        patch.setenv("LOCKED_BEFORE", str(locked))
         patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)  # nothing would be compiled but once
         (folder / ".gitconfig").write_text("[user]\nname = Ada\nemail = ada@example.com\n")
+        (folder / ".config" / "uv").mkdir(parents=True)
+        (folder / ".config" / "uv" / "uv.toml").write_text(UV)
         yield folder
 
 
@@ -162,20 +168,6 @@ def packages_of(answers: dict[str, str]) -> str:
     return answers["remote"] + ("-dask" if answers["compute"] == "dask" else "")
 
 
-@contextmanager
-def known_packages(packages: str) -> Iterator[Callable[[Path], None]]:
-    """Let uv lock a project without the index, which takes 15 seconds, where it did so before.
-
-    What a project with the same packages was locked with in this run of the tests is in uv's cache.
-    The function that this gives is to be told which project was made.
-    """
-    before = Path(os.environ["LOCKED_BEFORE"], packages)
-    with pytest.MonkeyPatch.context() as patch:
-        if before.exists():
-            patch.setenv("UV_OFFLINE", "1")
-        yield lambda project: before.touch() if (project / "uv.lock").exists() else None
-
-
 @pytest.fixture
 def bake(
     cookies, environments: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
@@ -185,13 +177,10 @@ def bake(
 
     def bake(**answers: str) -> BakedProject:
         settled = asked.settle(answers)
-        packages = packages_of(settled)
-        with known_packages(packages) as made:
-            result = cookies.bake(extra_context=settled)
-            if result.exception:
-                raise result.exception
-            made(result.project_path)
-        return BakedProject(result.project_path, environments(packages))
+        result = cookies.bake(extra_context=settled)
+        if result.exception:
+            raise result.exception
+        return BakedProject(result.project_path, environments(packages_of(settled)))
 
     return bake
 

@@ -99,7 +99,9 @@ def bare_python() -> list[str]:
 def environment(home: Path, **variables: str) -> dict[str, str]:
     """Return an environment that knows nothing of this machine's user, Git or CI."""
     kept = {
-        name: os.environ[name] for name in ("LANG", "SYSTEMROOT", "TMPDIR") if name in os.environ
+        name: os.environ[name]
+        for name in ("LANG", "SYSTEMROOT", "TMPDIR", "XDG_CACHE_HOME")  # the last has Vega's bundle
+        if name in os.environ
     }
     kept |= measured()
     author = {

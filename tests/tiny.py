@@ -4,7 +4,7 @@ import json
 import textwrap
 from pathlib import Path
 
-from conftest import TEMPLATE, BakedProject, known_packages, run
+from conftest import TEMPLATE, BakedProject, run
 from cookiecutter.main import cookiecutter
 from servers.running import Server, answers_for
 
@@ -39,12 +39,10 @@ PLOTS = "plots:\n  - plots/curve.json: {x: x, y: y}\n"  # for dvc.yaml: drawing 
 
 def bake_tiny(folder: Path, environment: Path, **answers: str) -> BakedProject:
     """Bake a project with its hooks, and put the tiny pipeline in the place of its own."""
-    with known_packages(answers.get("remote", "local")) as made:
-        path = cookiecutter(
-            str(TEMPLATE), no_input=True, extra_context=answers, output_dir=str(folder),
-            default_config=True,
-        )  # fmt: skip
-        made(Path(path))
+    path = cookiecutter(
+        str(TEMPLATE), no_input=True, extra_context=answers, output_dir=str(folder),
+        default_config=True,
+    )  # fmt: skip
     project = BakedProject(Path(path), environment)
     write(project, FILES)
     commit(project, "Make the pipeline tiny")

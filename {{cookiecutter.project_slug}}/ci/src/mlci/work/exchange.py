@@ -9,7 +9,7 @@ from mlci.history.metadata import Output, read_outputs
 from mlci.work import dvc_words, imports, upload
 from mlci.work.cache import new_files, remove_damaged
 from mlci.work.plan import sources
-from mlci.work.run_cache import known_results
+from mlci.work.run_cache import Known, known_results
 from mlci.work.state import NOTHING, Session, name_first
 
 
@@ -76,27 +76,22 @@ def pull(session: Session) -> None:
         session.note(f"The remote does not have all of {name_first(targets)} (`dvc_pull`).")
 
 
-def find_known_results(session: Session, stages: list[str]) -> bool:
-    """Fetch and hash what another run made of the same code, data and parameters.
-
-    Returns:
-        Whether there is anything.
-
-    """
+def fetch_known_results(session: Session, stages: list[str]) -> Known:
+    """Fetch and hash what another run made of the same code, data and parameters; return it."""
     since = time.time_ns()
-    results, lacking = known_results(stages) if session.run_cache_fetched else ({}, stages)
-    if session.may_pull and lacking:
+    known = known_results(stages) if session.run_cache_fetched else Known({}, stages, stages)
+    if session.may_pull and known.lacking:
         print(f"\nLooking in the remote's run cache for: {', '.join(stages)}", flush=True)
         session.run_cache_fetched = True
         done = session.move_data("mlci.work.run_cache", *stages)
         if done.code:
             session.lose_remote("fetching the run cache", done)
-    if lacking:
-        results, _ = known_results(stages)
-        session.run.fetched |= new_files(results, since)
-    if results:
-        reject_damaged(session, outputs_here() | results)
-    return bool(results)
+    if known.lacking:
+        known = known_results(stages)
+        session.run.fetched |= new_files(known.outputs, since)
+    if known.outputs:
+        reject_damaged(session, outputs_here() | known.outputs)
+    return known
 
 
 def push(session: Session, outputs: dict[str, Output]) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import shlex
+from itertools import takewhile
 from pathlib import Path
 
 from dvc.exceptions import DvcException
@@ -16,7 +17,7 @@ from mlci.storage import remote
 from mlci.work import dvc_words, machine
 from mlci.work.exchange import (
     fetch,
-    find_known_results,
+    fetch_known_results,
     outputs_here,
     pull,
     push,
@@ -142,25 +143,28 @@ def lose_sources(session: Session, step: Step) -> None:
 def run_stages(session: Session, step: Step) -> list[str]:
     """Run stages whose inputs are in the cache; return those that need not be run again."""
     check_out(step)
-    flags, stages = [], step.stages
-    if not session.settings.run_cache:
-        flags = ["--no-run-cache"]
-    # Each stage whose results another run has made leads to the next: one level after the other.
-    if not (session.settings.run_cache and find_known_results(session, stages)) and step.followers:
+    flags, followers = [], step.followers
+    if session.settings.run_cache:
+        known = fetch_known_results(session, [*step.stages, *followers])
+        if known.outputs:  # what comes of them may be known, too: that is looked up when it is here
+            followers = list(takewhile(lambda name: name not in known.unknown, followers))
+    else:
+        flags += ["--no-run-cache"]
+    if followers:
         flags += ["--allow-missing"]
-        stages = [*stages, *step.followers]
+    stages = [*step.stages, *followers]
     keep_locks()
     try:
         done = session.dvc("repro", "--single-item", *flags, *stages)
     except DiskFull:
         put_back_locks()
         raise
-    known = dvc_words.cached_stages(done.output)
-    session.run.stages |= dict.fromkeys(known)
+    taken = dvc_words.cached_stages(done.output)
+    session.run.stages |= dict.fromkeys(taken)
     session.run.stages |= dvc_words.stage_times(done.stages, done.ended)
-    if known:
+    if taken:
         session.note(
-            f"Not run, but taken from the run cache as an earlier run left it: {name_first(known)}."
+            f"Not run, but taken from the run cache as an earlier run left it: {name_first(taken)}."
             " `run_cache=false` runs it."
         )
     if done.code:

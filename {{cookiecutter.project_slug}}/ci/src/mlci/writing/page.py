@@ -9,6 +9,7 @@ import json
 import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 
 import vl_convert
 from markdown_it import MarkdownIt
+from platformdirs import user_cache_path
 
 from mlci.markup import code
 from mlci.writing.plots import Picture
@@ -76,14 +78,18 @@ def figure(identity: str, picture: Picture) -> str:
 
 
 def vega() -> str:
-    """Return Vega as a script; bundling it takes seconds, so it is kept for the next report."""
-    kept = Path(".dvc/tmp", f"vega-{version('vl-convert-python')}.js")
-    if not kept.exists():
+    """Return Vega as a script; bundling it takes seconds, so it is kept for this user's reports."""
+    kept = user_cache_path("mlci") / f"vega-{version('vl-convert-python')}.js"
+    with suppress(OSError):
+        return kept.read_text(encoding="utf-8")
+    bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    bundle = bundle.replace("</script", "<\\/script")
+    with suppress(OSError):  # where nothing can be kept, the next report takes its seconds again
+        kept.parent.mkdir(parents=True, exist_ok=True)
         unfinished = kept.with_suffix(f".{os.getpid()}")
-        bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
-        unfinished.write_text(bundle.replace("</script", "<\\/script"), encoding="utf-8")
+        unfinished.write_text(bundle, encoding="utf-8")
         unfinished.replace(kept)
-    return kept.read_text(encoding="utf-8")
+    return bundle
 
 
 def scripts(specs: dict[str, dict[str, Any]]) -> str:
