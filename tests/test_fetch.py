@@ -161,7 +161,9 @@ def test_results_of_the_run_cache_are_named_and_can_be_refused(
         if variable == "false":
             assert named == []
         else:
-            assert named == (["`prepare`, `train`"] if read == "data/raw" else ["`prepare`", "`train`"])
+            assert named == (
+                ["`prepare`, `train`"] if read == "data/raw" else ["`prepare`", "`train`"]
+            )
 
 
 @pytest.mark.slow
