@@ -13,6 +13,7 @@ import histories
 import pytest
 from browser import DARK, visit
 from histories import Project
+from mlci.writing import page
 from mlci.writing.page import markdown_to_html
 from mlci.writing.signs import SHAPES
 from servers.clouds import node_modules
@@ -263,6 +264,21 @@ def test_the_page_opens_in_a_browser(
     assert seen.dom.count('class="mark-line role-mark') >= 2
     assert seen.measured("overflow") == "0"
     assert seen.measured("ground") == ("rgb(13, 17, 23)" if flags else "rgb(255, 255, 255)")
+
+
+def test_vega_is_bundled_once_for_all_projects(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """And each time where nothing can be kept: a report needs no home."""
+    bundles = iter(["first </script>", "second", "third"])
+    monkeypatch.setattr(page.vl_convert, "javascript_bundle", lambda _: next(bundles))
+    for place, expected in (
+        ("home/cache", ["first <\\/script>", "first <\\/script>"]),
+        ("file/cache", ["second", "third"]),
+    ):
+        (tmp_path / "file").touch()
+        monkeypatch.setattr(page, "user_cache_path", (tmp_path / place).joinpath)
+        assert [page.vega(), page.vega()] == expected
 
 
 def test_every_sign_is_drawn() -> None:
