@@ -11,6 +11,7 @@ from typing import Any
 
 import histories
 import pytest
+import vl_convert
 from browser import DARK, visit
 from histories import Project
 from mlci.writing import page
@@ -271,7 +272,7 @@ def test_vega_is_bundled_once_for_all_projects(
 ) -> None:
     """And each time where nothing can be kept: a report needs no home."""
     bundles = iter(["first </script>", "second", "third"])
-    monkeypatch.setattr(page.vl_convert, "javascript_bundle", lambda _: next(bundles))
+    monkeypatch.setattr(vl_convert, "javascript_bundle", lambda _: next(bundles))
     for place, expected in (
         ("home/cache", ["first <\\/script>", "first <\\/script>"]),
         ("file/cache", ["second", "third"]),
