@@ -2,7 +2,7 @@
 
 `memory`: the most of a process that is its own (pages of files, which the system may drop, are left
 out). `time`: beside plain pandas with scikit-learn, all in turn. `workers`: two beside one. Without
-a name all of them, which takes an hour; rows other than 100,000 as the second argument.
+a name all of them, which takes two hours; rows other than 100,000 as the second argument.
 """
 
 import statistics
@@ -118,7 +118,7 @@ def memory(folder: Path, python: Path, rows: int) -> None:
 def seconds(folder: Path, python: Path, rows: int) -> None:
     """Print how long it takes to prepare and train, beside plain pandas and scikit-learn."""
     print("| rows | | median | ratio to plain | memory |\n|--:|:--|--:|--:|--:|")
-    for more, rounds in ((rows, ROUNDS), (10 * rows, 1)):
+    for more in (rows, 10 * rows):
         local = make(folder, "local", more, "gradient_boosting")
         dask = make(folder, "dask", more, "gradient_boosting")
         parts = make(folder, "dask", more, "xgboost")
@@ -130,7 +130,7 @@ def seconds(folder: Path, python: Path, rows: int) -> None:
                 kind: measure(project, python, *commands)
                 for kind, (project, commands) in kinds.items()
             }
-            for _ in range(rounds)
+            for _ in range(ROUNDS)
         ]
         for kind in kinds:
             median = statistics.median(each[kind][0] for each in found)

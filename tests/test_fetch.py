@@ -149,21 +149,19 @@ def test_results_of_the_run_cache_are_named_and_can_be_refused(
     laptop.stages_run()
     laptop.git("checkout", "--", "dvc.lock", "metrics.json")
     laptop.commit("Change the parameters")
-    for variable, ran in (("true", ["evaluate"]), ("false", ["prepare", "train", "evaluate"])):
+    at_once = read == "data/raw"
+    named = ["`prepare`, `train`"] if at_once else ["`prepare`", "`train`"]
+    cases = {"true": (["evaluate"], named)}
+    if at_once:
+        cases["false"] = (["prepare", "train", "evaluate"], [])
+    for variable, (ran, named) in cases.items():
         clone = histories.clone(laptop, tmp_path / variable, CI="true")
         done = clone.script("run", baseline="HEAD~1", run_cache=variable)
         assert done.returncode == 0, done.stdout + done.stderr
         assert clone.stages_run() == ran
         assert clone.metrics["rows"] == 12000
-        named = re.findall(r"as an earlier run left it: (.+)\. ", clone.report)
-        looked = "prepare, train, evaluate" in done.stdout
-        assert looked == (variable == "true")
-        if variable == "false":
-            assert named == []
-        else:
-            assert named == (
-                ["`prepare`, `train`"] if read == "data/raw" else ["`prepare`", "`train`"]
-            )
+        assert re.findall(r"as an earlier run left it: (.+)\. ", clone.report) == named
+        assert ("run cache for: prepare, train, evaluate" in done.stdout) == bool(named)
 
 
 @pytest.mark.slow
