@@ -123,6 +123,7 @@ def environment(home: Path, **variables: str) -> dict[str, str]:
         "HOME": str(home),
         "DVC_NO_ANALYTICS": "1",
         "PYTHONUTF8": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",  # `mlci` is imported where projects are copied from
     }
     git = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull}
     return kept | author | folders | fixed | git | variables

@@ -37,7 +37,7 @@ def test_a_run_without_a_gpu_ends_in_one_sentence(tmp_path: Path, smi: str) -> N
         "mlci.work.gpu",
         cwd=tmp_path,
         check=False,
-        env={"PATH": str(tools)} | measured(),
+        env={"PATH": str(tools), "PYTHONDONTWRITEBYTECODE": "1"} | measured(),
     )
     if smi == "one GPU":
         assert (done.returncode, done.stdout) == (0, "GPU 0: NVIDIA H200 (UUID: GPU-1)\n")
