@@ -197,7 +197,7 @@ def test_what_is_too_much_is_refused(tmp_path: Path, what: str, packed: bool) ->
             archive.extractall(tmp_path / "folder")
         path = tmp_path / "folder"
     # In a process of its own: whatever else this one does in its threads would be measured, too.
-    said = run(sys.executable, "-c", MOST_MEMORY, SCRIPT, path, cwd=TEMPLATE / "tests").stdout
+    said = run(sys.executable, "-B", "-c", MOST_MEMORY, SCRIPT, path, cwd=TEMPLATE / "tests").stdout
     assert re.match(r"\d+ # Report\nthey are (larger than the 1,000,000 bytes|501 files)", said)
     assert int(said.split()[0]) < 5_000_000
 
