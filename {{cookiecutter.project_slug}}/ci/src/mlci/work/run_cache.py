@@ -53,10 +53,10 @@ def knows_inputs(repo: Repo, stage: Stage, made: dict[str, DvcOutput], unmade: l
 
     """
     for dep in stage.deps:
-        if dep.fs_path in made:
-            dep.hash_info, dep.meta = made[dep.fs_path].hash_info, made[dep.fs_path].meta
+        if out := made.get(dep.fs_path):
+            dep.hash_info, dep.meta = out.hash_info, out.meta
             # DVC hashes the file to see that it can be hashed.
-            dep.get_hash = partial(getattr, made[dep.fs_path], "hash_info")
+            dep.get_hash = partial(getattr, out, "hash_info")
         elif reads_file(dep) and any(is_related(repo, dep.fs_path, path) for path in unmade):
             return False
         else:
