@@ -9,7 +9,7 @@ from pathlib import Path
 import histories
 import pytest
 from histories import Project
-from mlci.work import diagnosis, dvc_words
+from mlci.work import diagnosis, dvc_words, recovery
 
 
 @pytest.mark.slow
@@ -61,6 +61,23 @@ def test_a_full_disk_is_one_sentence(project: Project, tmp_path: Path) -> None:
     assert "the disk is full: make room, then run it again" in done.stderr
     assert "--force" not in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_what_is_half_written_in_the_run_cache_leaves_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many at once, since a clock's tick may lie between two files; whole ones stay."""
+    monkeypatch.chdir(tmp_path)
+    runs = tmp_path / ".dvc/cache/runs"
+    for number in range(1000):
+        stage = runs / "ab" / f"ab{number}"
+        stage.mkdir(parents=True)
+        (stage / "half.tmp").write_text("cmd: pyth")
+    (runs / "ab/ab0/whole").write_text("cmd: python")
+    (runs / "ab/ab1/empty").touch()
+    recovery.mend_run_cache()
+    assert [path.name for path in runs.glob("*/*/*")] == ["whole"]
+    assert [path.name for path in runs.glob("*/*")] == ["ab0"]
 
 
 @pytest.mark.slow

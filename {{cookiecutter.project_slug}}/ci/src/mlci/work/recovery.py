@@ -64,10 +64,12 @@ def mend_run_cache() -> None:
     latest = time.time() - (WRITING if shared else 0)
     for folder in (cache / "runs").glob("*/*"):
         with suppress(OSError):  # another project's run removed it just now
-            for half in folder.glob("*.tmp"):
-                if half.stat().st_mtime <= latest:
-                    half.unlink()
-            if not any(folder.iterdir()) and folder.stat().st_mtime <= latest:
+            changed = folder.stat().st_mtime  # what is removed from it changes that
+            for entry in list(folder.iterdir()):
+                half = entry.suffix == ".tmp" or not entry.stat().st_size
+                if half and entry.stat().st_mtime <= latest:
+                    entry.unlink()
+            if not any(folder.iterdir()) and changed <= latest:
                 folder.rmdir()
 
 
