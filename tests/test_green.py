@@ -45,19 +45,6 @@ def test_a_fresh_project_is_green(bake, tmp_path: Path, answers: dict[str, str])
     assert "up to date" in clone.run("dvc", "status").stdout
     assert "up to date" in clone.run("dvc", "repro").stdout
 
-    # Another project imports the dataset and takes the model, as "Share data" of the README says.
-    other = tmp_path / "other"
-    other.mkdir()
-    run("git", "init", "--quiet", cwd=other)
-    run("dvc", "init", "--quiet", cwd=other)
-    (other / "data").mkdir()
-    run("dvc", "import", clone.path, "data/source", "-o", "data/source", cwd=other)
-    run("dvc", "get", clone.path, "models/model.joblib", cwd=other)
-    model = (clone.path / "models" / "model.joblib").read_bytes()
-    assert (other / "model.joblib").read_bytes() == model
-    for path in (clone.path / "data" / "source").iterdir():
-        assert (other / "data" / "source" / path.name).read_bytes() == path.read_bytes()
-
 
 @pytest.mark.slow
 def test_the_template_and_a_default_bake_pass_the_repository_review(bake) -> None:

@@ -163,7 +163,7 @@ def test_a_failed_stage_is_named_with_the_end_of_its_log(laptop: Project) -> Non
 def test_the_remotes_answer_is_found_and_silence_is_none() -> None:
     """It may stand behind a progress bar; a process that says nothing has not found everything."""
     assert upload.absent_paths(f'100%|###| 3/3{upload.ANSWER}["data/a"]\n') == ["data/a"]
-    assert upload.absent_paths(f"3 files pushed\n{upload.ANSWER}[]\n") == []
+    assert upload.absent_paths(f"100%|###| 3/3{upload.EVERYTHING}\n") == []
     assert upload.absent_paths("Everything is up to date.\n") is None
 
 

@@ -11,6 +11,7 @@ import os
 import sys
 from importlib import import_module
 
+from mlci import collect_rarely
 from mlci.place import enter_root
 from mlci.settings import print_utf8
 
@@ -38,6 +39,7 @@ def list_commands() -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command in the project's root and return its exit code."""
+    collect_rarely()
     print_utf8()
     name, *rest = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
     if name in ("-h", "--help"):

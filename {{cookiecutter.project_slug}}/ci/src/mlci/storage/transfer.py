@@ -19,6 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from mlci import collect_rarely
 from mlci.storage import keys
 from mlci.storage.oidc import sign_in
 from mlci.storage.remote import Credentials, credentials
@@ -139,6 +140,7 @@ def read_from_terminal() -> None:
 def main() -> None:
     """Take the credentials from standard input and run the module."""
     keys.hide_memory()
+    collect_rarely()
     given = Credentials(**json.load(sys.stdin.buffer))
     read_from_terminal()
     os.environ.clear()

@@ -13,6 +13,7 @@ from dvc.repo import Repo
 
 ASKING = "Asking the remote whether others can get everything"  # said where nothing failed before
 ANSWER = "Not in the remote: "
+EVERYTHING = "It has everything."
 
 
 def ask_remote() -> list[str]:
@@ -24,6 +25,8 @@ def ask_remote() -> list[str]:
 
 def absent_paths(output: str) -> list[str] | None:
     """Return what the remote does not have, from what this module printed; None for no answer."""
+    if EVERYTHING in output:
+        return []
     _, answer, paths = output.rpartition(ANSWER)
     absent: list[str] | None = json.loads(paths.splitlines()[0]) if answer else None
     return absent
@@ -34,6 +37,7 @@ if __name__ == "__main__":
         sys.exit(failed)
     print(ASKING, flush=True)
     try:
-        print(f"{ANSWER}{json.dumps(ask_remote())}")
+        absent = ask_remote()
+        print(f"{ANSWER}{json.dumps(absent)}" if absent else EVERYTHING)
     except Exception as error:  # noqa: BLE001 - plugins raise whatever their library raises
         sys.exit(f"ERROR: {error}")
