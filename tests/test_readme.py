@@ -7,12 +7,15 @@ with the same stages takes a moment for it.
 
 import json
 import re
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 import yaml
+from answers import settle
 from conftest import BakedProject, run
 from documents import blocks, folder_of, type_in
+from histories import SECRETS, s3_server
 from test_update import commit, copy_template, publish
 
 ADDRESS = "address of this repository"
@@ -29,7 +32,7 @@ for name in sys.argv[1:]:
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.name == "metrics.json":
         score = sum(map(ord, parameters)) % 100 / 100
-        path.write_text(json.dumps({"accuracy": score}), encoding="utf-8")
+        path.write_text(json.dumps({"accuracy": score, "r2": score}), encoding="utf-8")
     else:
         path.write_text(parameters, encoding="utf-8")
 '''
@@ -66,8 +69,18 @@ def turn(project: BakedProject, number: int) -> None:
 
 
 @pytest.mark.slow
-def test_every_command_of_the_readme_works_in_its_order(environments, tmp_path: Path) -> None:
-    project = Page(tmp_path, environments("local")).follow()
+@pytest.mark.parametrize(("task", "remote"), [("classification", "local"), ("regression", "s3")])
+def test_every_command_of_the_readme_works_in_its_order(
+    environments, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: str, remote: str
+) -> None:
+    answers = settle({"task": task, "remote": remote, "remote_url": "../storage"})
+    with ExitStack() as stack:
+        if remote == "s3":
+            server = stack.enter_context(s3_server())
+            answers |= {"remote_url": "s3://bucket/ours", "remote_endpoint": server.endpoint}
+            for name in SECRETS:
+                monkeypatch.setenv(name, "test-secret")
+        project = Page(tmp_path, environments(remote), answers).follow()
     assert not project.git("status", "--porcelain")
 
 
@@ -78,8 +91,9 @@ class Page:
     the method of its heading; a block without a method is typed by the owner of the project.
     """
 
-    def __init__(self, folder: Path, environment: Path) -> None:
+    def __init__(self, folder: Path, environment: Path, answers: dict[str, str]) -> None:
         self.folder = folder
+        self.task = answers["task"]
         self.template = folder / "template"
         copy_template(self.template)
         run("git", "init", "--quiet", "--initial-branch", "main", cwd=self.template)
@@ -87,7 +101,7 @@ class Page:
         publish(self.template, folder)
         run(
             "cookiecutter", "--no-input", "--default-config", "--output-dir", folder, self.template,
-            "task=classification", "remote=local", "remote_url=../storage", cwd=folder,
+            *[f"{question}={answer}" for question, answer in answers.items()], cwd=folder,
         )  # fmt: skip
         (pipeline,) = folder.glob("*/dvc.yaml")
         self.owner = BakedProject(pipeline.parent, environment)
@@ -140,13 +154,16 @@ class Page:
     def use_your_own_data(self, language: str, block: str) -> None:
         if "remove sample" in block:
             (self.owner.path / "dvc.yaml").write_text(self.real, encoding="utf-8")
-            rows = "".join(f"{n},{n * n % 7},{'yes' if n > 30 else 'no'}\n" for n in range(60))
+            labels = {"classification": ["no", "yes"], "regression": ["1.5", "2.5"]}[self.task]
+            rows = "".join(f"{n},{n * n % 7},{labels[n > 30]}\n" for n in range(60))
             (self.folder / "my-data.csv").write_text(f"size,noise,my_label\n{rows}")
         if language == "yaml":
             target = yaml.safe_load(block)["prepare"]["target"]
             path = self.owner.path / "params.yaml"
             text = self.owner.read("params.yaml")
-            path.write_text(re.sub("target: digit", f"target: {target}", text), encoding="utf-8")
+            text, count = re.subn(r"  target: \w+", f"  target: {target}", text, count=1)
+            assert count == 1
+            path.write_text(text, encoding="utf-8")
         else:
             type_in(self.owner, block)
         if "dvc push" in block:
@@ -159,7 +176,8 @@ class Page:
     def use_the_model(self, language: str, block: str) -> None:
         (self.owner.path / "new.csv").write_text("noise,size\n1,10\n2,50\n")
         if language == "python":
-            assert "probability_yes" in self.owner.run("python", "-c", block).stdout
+            said = {"classification": "probability_yes", "regression": "prediction"}[self.task]
+            assert said in self.owner.run("python", "-c", block).stdout
         else:
             assert "my_label" in type_in(self.owner, block)
             assert (self.owner.path / "predictions.csv").exists()
