@@ -51,7 +51,6 @@ class BakedProject:
             variables = os.environ | {"UV_PROJECT_ENVIRONMENT": str(self.environment)}
             run("uv", "sync", "--quiet", cwd=self.path, check=False, env=variables)
             share_bytecode(self.environment)
-            collect_rarely(self.environment)
             if "COVERAGE_FILE" in os.environ:
                 measure(self.environment)
 
@@ -107,12 +106,6 @@ def share_bytecode(environment: Path) -> None:
                     os.link(f"{folder}/{name}", f"{there}/{name}")
 
 
-def collect_rarely(environment: Path) -> None:
-    """Let each Python of an environment look for garbage less often: a tenth of all that the tests do."""
-    for packages in environment.glob("lib/python*/site-packages"):
-        (packages / "collect_rarely.pth").write_text("import gc; gc.set_threshold(100_000)\n")
-
-
 def measure(environment: Path) -> None:
     """Let `make coverage` look at what runs in an environment: uv leaves alone what it did not put there."""
     for theirs in environment.glob("lib/python*/site-packages"):
@@ -138,7 +131,6 @@ def load_hook(name: str, folder: Path, **answers: str) -> ModuleType:
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Give Git, DVC and cookiecutter an empty home, so that no setting of this machine counts."""
     folder = tmp_path_factory.mktemp("home")
-    collect_rarely(Path(sys.prefix))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
         patch.setenv("UV_CACHE_DIR", run("uv", "cache", "dir", cwd=TEMPLATE).stdout.strip())

@@ -149,10 +149,9 @@ def test_results_of_the_run_cache_are_named_and_can_be_refused(
     laptop.stages_run()
     laptop.git("checkout", "--", "dvc.lock", "metrics.json")
     laptop.commit("Change the parameters")
-    at_once = read == "data/raw"
-    named = ["`prepare`, `train`"] if at_once else ["`prepare`", "`train`"]
-    cases = {"true": (["evaluate"], named)}
-    if at_once:
+    cases = {"true": (["evaluate"], ["`prepare`", "`train`"])}
+    if read == "data/raw":  # a folder: all stages are looked up at once
+        cases["true"] = (["evaluate"], ["`prepare`, `train`"])
         cases["false"] = (["prepare", "train", "evaluate"], [])
     for variable, (ran, named) in cases.items():
         clone = histories.clone(laptop, tmp_path / variable, CI="true")

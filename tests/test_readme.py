@@ -154,8 +154,9 @@ class Page:
     def use_your_own_data(self, language: str, block: str) -> None:
         if "remove sample" in block:
             (self.owner.path / "dvc.yaml").write_text(self.real, encoding="utf-8")
-            labels = {"classification": ["no", "yes"], "regression": ["1.5", "2.5"]}[self.task]
-            rows = "".join(f"{n},{n * n % 7},{labels[n > 30]}\n" for n in range(60))
+            labels = {"classification": ("no", "yes"), "regression": ("1.5", "2.5")}
+            low, high = labels[self.task]
+            rows = "".join(f"{n},{n * n % 7},{high if n > 30 else low}\n" for n in range(60))
             (self.folder / "my-data.csv").write_text(f"size,noise,my_label\n{rows}")
         if language == "yaml":
             target = yaml.safe_load(block)["prepare"]["target"]
@@ -189,7 +190,8 @@ class Page:
         another.git("switch", "--quiet", "--create", "main-of-another", self.first)
         type_in(another, block, **self.words)
         assert another.read("data/source/table.csv") == self.teammate.read("data/source/table.csv")
-        assert (another.path / "model.joblib").exists()
+        model = (self.teammate.path / "models" / "model.joblib").read_bytes()
+        assert (another.path / "model.joblib").read_bytes() == model
         assert "data/source" in another.read("data/source.dvc")
 
     def compare(self, language: str, block: str) -> None:

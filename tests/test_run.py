@@ -164,6 +164,7 @@ def test_the_remotes_answer_is_found_and_silence_is_none() -> None:
     """It may stand behind a progress bar; a process that says nothing has not found everything."""
     assert upload.absent_paths(f'100%|###| 3/3{upload.ANSWER}["data/a"]\n') == ["data/a"]
     assert upload.absent_paths(f"100%|###| 3/3{upload.EVERYTHING}\n") == []
+    assert upload.absent_paths(f'{upload.ANSWER}["{upload.EVERYTHING}"]\n') == [upload.EVERYTHING]
     assert upload.absent_paths("Everything is up to date.\n") is None
 
 

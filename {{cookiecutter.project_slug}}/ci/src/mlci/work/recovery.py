@@ -66,8 +66,9 @@ def mend_run_cache() -> None:
         with suppress(OSError):  # another project's run removed it just now
             changed = folder.stat().st_mtime  # what is removed from it changes that
             for entry in list(folder.iterdir()):
-                half = entry.suffix == ".tmp" or not entry.stat().st_size
-                if half and entry.stat().st_mtime <= latest:
+                status = entry.stat()
+                half = entry.suffix == ".tmp" or not status.st_size
+                if half and status.st_mtime <= latest:
                     entry.unlink()
             if not any(folder.iterdir()) and changed <= latest:
                 folder.rmdir()

@@ -25,11 +25,11 @@ def ask_remote() -> list[str]:
 
 def absent_paths(output: str) -> list[str] | None:
     """Return what the remote does not have, from what this module printed; None for no answer."""
-    if EVERYTHING in output:
-        return []
     _, answer, paths = output.rpartition(ANSWER)
-    absent: list[str] | None = json.loads(paths.splitlines()[0]) if answer else None
-    return absent
+    if answer:
+        absent: list[str] = json.loads(paths.splitlines()[0])
+        return absent
+    return [] if EVERYTHING in output else None
 
 
 if __name__ == "__main__":
