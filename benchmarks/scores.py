@@ -21,7 +21,9 @@ from pathlib import Path
 from typing import Any
 
 TEMPLATE = Path(__file__).resolve().parents[1]
+V0_1_0 = "9c38e2d4dc2ac43ff3234b8baf3ae786e1ae97aa"
 ROWS, COLUMNS = 1_000_000, 50
+STAGES = ("src/prepare_data.py", "train.py", "src/evaluate.py")
 PLAIN = """
 import numpy, pandas, joblib, pathlib
 from sklearn.linear_model import LogisticRegression
@@ -42,12 +44,20 @@ print(accuracy_score(d, p), f1_score(d, p), log_loss(d, s), roc_auc_score(d, s[:
 """
 
 
-def bake(folder: Path, task: str) -> Path:
-    """Return a baked project."""
+def bake(folder: Path, task: str, template: Path = TEMPLATE, name: str = "") -> Path:
+    """Return a baked project, named like its task where no name is given."""
+    name = name or task
     tool = Path(sys.executable).parent / "cookiecutter"
-    options = ["--no-input", "--accept-hooks", "no", "-o", str(folder), str(TEMPLATE)]
-    subprocess.run([tool, *options, f"task={task}", f"project_slug={task}"], check=True)
-    return folder / task
+    options = ["--no-input", "--accept-hooks", "no", "-o", str(folder), str(template)]
+    subprocess.run([tool, *options, f"task={task}", f"project_slug={name}"], check=True)
+    return folder / name
+
+
+def check_out(folder: Path) -> Path:
+    """Return the template as it was released first."""
+    subprocess.run(["git", "clone", "--quiet", TEMPLATE, folder], check=True)
+    subprocess.run(["git", "checkout", "--quiet", V0_1_0], cwd=folder, check=True)
+    return folder
 
 
 def inside(project: Path, *command: str | Path) -> None:
@@ -150,25 +160,37 @@ def measure(command: list[str | Path], folder: Path) -> tuple[float, float]:
 
 
 def size() -> None:
-    """Print, in a project, what the three stages cost beside a script of plain libraries."""
+    """Print, in a project, what the three stages cost beside a script of plain libraries.
+
+    The stages of 0.1.0 are measured on the same table: what they cost is where this began.
+    """
     import numpy as np  # noqa: PLC0415
     import pandas as pd  # noqa: PLC0415
 
     rng = np.random.default_rng(0)
     table = pd.DataFrame(rng.normal(size=(ROWS, COLUMNS)).round(4)).add_prefix("x")
     table["y"] = (table["x0"] + rng.normal(size=ROWS) > 0).astype(int)
-    Path("data/source").mkdir(parents=True)
-    table.to_csv("data/source/big.csv", index=False)
-    params = Path("params.yaml").read_text(encoding="utf-8").replace("target: digit", "target: y")
-    Path("params.yaml").write_text(params, encoding="utf-8")
-    plain = measure([sys.executable, "-c", PLAIN], Path())
-    stages = [
-        measure([sys.executable, stage], Path())
-        for stage in ("src/prepare_data.py", "train.py", "src/evaluate.py")
-    ]
-    seconds, peak = sum(used for used, _ in stages), max(memory for _, memory in stages)
-    print(f"plain: {plain[0]:.0f} s, {plain[1]:.0f} MiB; here: {seconds:.0f} s, {peak:.0f} MiB")
-    print(f"processor {seconds / plain[0]:.2f} x, memory {peak / plain[1]:.2f} x; {stages}")
+    projects = {"0.1.0": Path("..", "first"), "here": Path()}
+    for project in projects.values():
+        source, params = project / "data" / "source", project / "params.yaml"
+        source.mkdir(parents=True)
+        table.to_csv(source / "big.csv", index=False)
+        text = params.read_text(encoding="utf-8").replace("target: digit", "target: y")
+        params.write_text(text, encoding="utf-8")
+    del table
+    ratios: dict[str, list[tuple[float, float]]] = {name: [] for name in projects}
+    for _ in range(3):
+        plain, peak = measure([sys.executable, "-c", PLAIN], Path())
+        print(f"plain: {plain:.1f} s, {peak:.0f} MiB", flush=True)
+        for name, project in projects.items():
+            stages = [measure([sys.executable, stage], project) for stage in STAGES]
+            seconds, most = sum(used for used, _ in stages), max(memory for _, memory in stages)
+            each = ", ".join(f"{used:.1f}" for used, _ in stages)
+            print(f"{name}: {seconds:.1f} s ({each}), {most:.0f} MiB", flush=True)
+            ratios[name].append((seconds / plain, most / peak))
+    for name, found in ratios.items():
+        processor, memory = (statistics.median(values) for values in zip(*found, strict=True))
+        print(f"{name}: processor {processor:.2f} x, memory {memory:.2f} x plain")
 
 
 def main() -> None:
@@ -178,6 +200,8 @@ def main() -> None:
         return {"first": first, "scores": scores}[what](rest[0]) if what != "size" else size()
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
+        if what == "size":
+            bake(Path(folder), "classification", check_out(Path(folder, "template")), "first")
         for task in ("classification", "regression") if what != "size" else ("classification",):
             project = bake(Path(folder), task)
             inside(project, "python", "-W", "ignore", Path(__file__).resolve(), what, task)
