@@ -9,7 +9,7 @@ import threading
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -21,6 +21,7 @@ from conftest import run
 from mlci.storage import oidc
 from mlci.storage.transfer import Files
 from moto.server import ThreadedMotoServer
+from servers.running import serving
 from tiny import bake_tiny
 
 AWSCLI = "awscli==1.46.3"  # its pins would not go together with those of DVC's plugin
@@ -59,7 +60,7 @@ class Issuers:
 
 
 @contextmanager
-def serving(issuers: Issuers) -> Iterator[str]:
+def issuing(issuers: Issuers) -> Iterator[str]:
     """Serve the issuers on loopback."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -79,11 +80,8 @@ def serving(issuers: Issuers) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with serving(Handler) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 @contextmanager
@@ -106,7 +104,7 @@ def test_a_run_signs_in_to_s3_by_its_token(
 ) -> None:
     """Whoever has no keys at all cannot sign a request; only the exchange hands some out."""
     issuers = Issuers()
-    with bucket() as endpoint, serving(issuers) as url:
+    with bucket() as endpoint, issuing(issuers) as url:
         project = bake_tiny(
             tmp_path / "baked", environments("s3"), remote="s3", remote_url="s3://bucket/project",
             remote_endpoint=endpoint, credentials="oidc",
@@ -170,7 +168,7 @@ def test_the_token_stays_fresh(monkeypatch) -> None:
     monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "request-token")
     renewed = threading.Event()
     issuers = Issuers()
-    with serving(issuers) as url:
+    with issuing(issuers) as url:
         monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_URL", f"{url}/token?api-version=2")
         files = Files()
         environment: dict[str, str] = {}

@@ -112,11 +112,12 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(handler: type[Handler]) -> Iterator[int]:
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[int]:
     """Serve a handler in threads of this process and yield its port."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    often = {"poll_interval": 0.02}  # seconds that the end may have to wait for
+    threading.Thread(target=server.serve_forever, kwargs=often, daemon=True).start()
     try:
         yield server.server_port
     finally:
