@@ -181,6 +181,44 @@ CLASSES = {
     "no answer in some rows": Table(
         lines("x,y", lambda n: f"{n},{'' if n % 6 == 1 else word(n)}"), ""
     ),
+    "dates of Europe": Table(
+        lines("day,born,x,y", lambda n: f"{n % 28 + 1}.02.2020,2020-02-0{n % 9 + 1},{n},{word(n)}"),
+        "",
+    ),
+    "addresses beside dates": Table(
+        lines("ip,day,x,y", lambda n: f"10.0.{n % 7}.1,0{n % 9 + 1}/02/2020,{n},{word(n)}"),
+        "",
+        params={"read": {"dayfirst": True}},
+    ),
+    "no such day": Table(
+        lines("day,x,y", lambda n: f"2023-02-{n % 30 + 1:02},{n},{word(n)}"),
+        "column 'day' is text, though it has dates such as 2023-02-",
+    ),
+    "dates in two orders": Table(
+        lines("day,x,y", lambda n: f"{'13/02' if n % 2 else '02/13'}/2020,{n},{word(n)}"),
+        "column 'day' is text, though it has dates such as ",
+    ),
+    "dates as classes": Table(
+        lines("x,y", lambda n: f"{n},{['1/2/2020', '2/2/2020'][n * 7 % 5 > 2]}"), ""
+    ),
+    "percentages": Table(
+        lines("share,x,y", lambda n: f"{n}%,{n * n % 7},{word(n)}"),
+        "column 'share' holds numbers such as ",
+    ),
+    "twins with an id": Table(
+        lines("id,x,y", lambda n: f"{n},{n // 2},{word(n // 2)}"),
+        "identical ones may be on both sides",
+        params={"id": "id"},
+    ),
+    "semicolons in a name": Table(lines('"Rating (1;2;3;4)",y', lambda n: f"{n},{word(n)}"), ""),
+    "several answers in a cell": Table(
+        lines("ans;x;y", lambda n: f"1,{n % 3};{n}.5;{word(n)}"), "and '.' in numbers"
+    ),
+    "a separator that is given": Table(
+        lines("x, m;y", lambda n: f"{n},5;{word(n)}"),
+        "and ',' in numbers",
+        params={"read": {"sep": ";"}},
+    ),
 }
 
 
@@ -211,10 +249,73 @@ def test_classes_of_people_are_learned(render: Render) -> None:
     assert kinds["row numbers"] == {"x": "number"}
     assert kinds["postcodes as text"] == {"zip": "text", "x": "number"}
     assert kinds["no header"] == {"x": "number", "z": "text"}
+    assert kinds["unclear dates"] == {"day": "date", "x": "number"}
+    assert kinds["dates of Europe"] == {"day": "date", "born": "date", "x": "number"}
+    assert kinds["addresses beside dates"] == {"ip": "text", "day": "date", "x": "number"}
+    assert kinds["no such day"] == kinds["dates in two orders"] == {"day": "text", "x": "number"}
+    assert set(metrics["dates as classes"]["data"]["rows_per_class"]) == {"1/2/2020", "2/2/2020"}
+    assert kinds["several answers in a cell"] == {"ans": "text", "x": "number"}
+    assert kinds["a separator that is given"] == {"x, m": "number"}
     assert metrics["no header"]["data"]["rows_read"] == 60
 
 
-WRITE = "import pandas; t = pandas.read_csv('{0}/own.csv'); t.to_excel('{0}/own.xlsx', index=False)"
+def dated(day: Callable[[int], str], count: int = 365) -> str:
+    """Return a CSV of so many rows, one a day, in the order of time."""
+    return lines("when,x,y", lambda n: f"{day(n)},{n},{word(n)}", count)
+
+
+def day_of(form: str) -> Callable[[int], str]:
+    """Return what writes a day of 2023, by its number, in some form."""
+    return lambda n: (pd.Timestamp("2023-01-01") + pd.Timedelta(days=n)).strftime(form)
+
+
+TIMES: dict[str, tuple[str, dict[str, Any]]] = {
+    "ISO": (dated(day_of("%Y-%m-%d")), {}),
+    "ISO, another column with the day first": (dated(day_of("%Y-%m-%d")), {"dayfirst": True}),
+    "Europe": (dated(day_of("%d.%m.%Y")), {}),
+    "Europe, as given": (dated(day_of("%d/%m/%Y")), {"dayfirst": True}),
+    "America": (dated(day_of("%m/%d/%Y %H:%M:%S")), {}),
+    "two years": (dated(lambda n: str(2022 + (n > 180))), {}),
+    "one large day": (dated(lambda n: str(2000 + min(n // 5, 20))), {}),
+}
+NO_TIMES: dict[str, tuple[str, dict[str, Any]]] = {
+    "time of day": (dated(lambda n: f"{n % 24:02}:00"), {}),
+    "months": (dated(day_of("%b")), {}),
+    "two orders": (dated(lambda n: "13/02/2020" if n % 2 else "02/13/2020"), {}),
+    "the other order": (dated(day_of("%d.%m.%Y")), {"dayfirst": False}),
+}
+
+
+def test_the_latest_rows_are_the_test(render: Render) -> None:
+    """However the time is written; a time that is none is refused, with rows."""
+    project = render()
+    written = TIMES | NO_TIMES
+    cases = copies(project, written)
+    for name, case in cases.items():
+        content, read = written[name]
+        give(case, content)
+        set_params(case, prepare={"target": "y", "time": "when", "read": read})
+    heard = run_stages(project, cases, "prepare_data")
+    for name, case in cases.items():
+        if name in NO_TIMES:
+            assert "column 'when' is no date in " in str(heard[name][0]), name
+            continue
+        assert heard[name][0] is None, name
+        train, test = (
+            set(pd.read_parquet(case.path / "data" / "raw" / f"{side}.parquet")["x"])
+            for side in SIDES
+        )
+        assert len(train) + len(test) == 365
+        assert max(train) < min(test), name
+
+
+WRITE = """\
+import pandas
+table = pandas.read_csv('{0}/own.csv')
+with pandas.ExcelWriter('{0}/own.xlsx') as writer:
+    table.to_excel(writer, sheet_name='data', index=False)
+    table.to_excel(writer, sheet_name='notes', index=False)
+"""
 
 
 def test_every_format_gives_the_same_table(render: Render) -> None:
@@ -251,7 +352,7 @@ def test_every_format_gives_the_same_table(render: Render) -> None:
     shutil.copytree(cases["csv"].path / "data" / "source", path)
     code = f"{WRITE.format(path)}\nimport os; os.remove('{path}/own.csv')\n{DRIVER}"
     excel = project.run("--with", "openpyxl", "python", "-c", code, "prepare_data", path.parents[1])
-    assert excel.stdout.startswith("[[null,")
+    assert excel.stdout.startswith("[[null, \"note: own.xlsx: sheet 'data' is read")
     heard = run_stages(project, cases, "prepare_data")
     assert "own.xlsx: to read Excel files, uv add openpyxl" in str(heard.pop("excel")[0])
     assert not [code for code, *_ in heard.values() if code]
@@ -297,10 +398,13 @@ def test_new_rows_do_not_move_old_ones(render: Render) -> None:
     assert len(less & more) / len(less) >= 0.98
 
 
+LONG = "a category of many words and   of more blanks   than one " * 3 + "m"
+
+
 def test_schema_finds_what_changed(render: Render) -> None:
     """The four changes of which pandera's inferred schema misses three, and a whole number."""
     project = render()
-    good = lines("age,sex,y", lambda n: f"{20 + n},{'mf'[n % 2]},{word(n)}")
+    good = lines("age,sex,y", lambda n: f"{20 + n},{[LONG, 'f'][n % 2]},{word(n)}")
     give(project, good)
     set_params(project, prepare={"target": "y"})
     done = project.run("python", "src/prepare_data.py", "--write-schema")
@@ -315,6 +419,7 @@ def test_schema_finds_what_changed(render: Render) -> None:
         "empty": (good.replace("25,f", ",f"), "column 'age' is empty in row 7"),
         "fraction": (good.replace("25,f", "25.5,f"), "column 'age' is no integer in row 7: 25.5"),
         "far": (good.replace("25,f", "500,f"), "'age' is not from 0.0 to 138.0 in row 7: 500"),
+        "long": (good.replace("25,f", f"25,{LONG}x"), f"none of the categories in row 7: {LONG}x"),
     }
     cases = copies(project, changes)
     for name, case in cases.items():
@@ -326,6 +431,8 @@ def test_schema_finds_what_changed(render: Render) -> None:
         "misspelt": ("columns: {age: {type: text, mising: true}}", "age.mising: Extra inputs"),
         "no type": ("columns: {age: {type: whole}}", "age.type: Input should be 'number',"),
         "no range": ("columns: {age: {type: number, range: [1]}}", "age.range.1: Field required"),
+        "turned": ("columns: {age: {type: number, range: [9, 1]}}", "the least before the most"),
+        "of text": ("columns: {sex: {type: text, range: [1, 2]}}", "a range is for numbers"),
     }
     for name, case in copies(project, bad_rules, start=len(cases)).items():
         (case.path / "data" / "schema.yaml").write_text(bad_rules[name][0], encoding="utf-8")
@@ -387,6 +494,66 @@ def test_model_is_used(render: Render) -> None:
     assert "Adelie" in project.read("look.html")
     run("git", "init", cwd=project.path)
     assert "look.html" not in project.git("status", "--porcelain", "--untracked-files=all")
+
+
+def test_cells_are_predicted_as_they_were_learned(render: Render) -> None:
+    """Codes are texts and dates are dates, however a new file writes them, or it is refused."""
+    project = render(task="classification")
+    days = day_of("%d.%m.%Y")
+    rows = lines("id,code,day,y", lambda n: f"{n:03},0{n % 9},{days(n)},{'ab'[n % 9 > 4]}", 300)
+    give(project, rows)
+    read = {"dtype": {"code": "str"}}
+    set_params(project, prepare={"target": "y", "id": "id", "read": read}, train={"folds": 2})
+    assert run_stages(project, {"": project})[""][0] is None
+    assert json.loads(project.read("metrics.json"))["accuracy"] > 0.95  # 05 is no number
+    new = {
+        "as learned": "id,code,day\n007,01,03.02.2023\n,08,03.02.2023\n",
+        "ISO": "id,code,day\n007,01,2023-02-03\n,08,2023-02-03\n",
+        "with a time": "id,code,day\n007,01,2023-02-03 00:00:00\n,08,03.02.2023 00:00\n",
+        "the month first": "id,code,day\n007,01,02/13/2023\n",
+        "no date": "id,code,day\n007,01,yesterday\n",
+    }
+    cases = copies(project, new)
+    for name, case in cases.items():
+        (case.path / "new.csv").write_text(new[name], encoding="utf-8")
+        (case.path / "arguments").write_text("new.csv", encoding="utf-8")
+    heard = run_stages(project, cases, "predict")
+    found = heard["as learned"][2]
+    assert [line.split(",")[:2] for line in found.splitlines()[1:]] == [["007", "a"], ["", "b"]]
+    assert heard["ISO"][2] == heard["with a time"][2] == found
+    assert "'day' is no date in row 2, such as '02/13/2023'" in str(heard["the month first"][0])
+    assert "'day' is no date in row 2, such as 'yesterday'" in str(heard["no date"][0])
+
+
+def test_numbers_of_any_kind_are_learned(render: Render) -> None:
+    """Durations, numbers as text, no header; lists and bytes are left out, and infinity refused."""
+    project = render(task="regression")
+    table = pd.DataFrame({"x": pd.to_timedelta(range(80), unit="h")})
+    table["y"] = [str(2.5 * number) for number in range(80)]
+    table["image"], table["tags"] = b"\x89PNG", [["a", "b"]] * 80
+    parquet = io.BytesIO()
+    table.to_parquet(parquet)
+    headless = lines("", lambda n: f"{2.5 * n},{n % 7},{n}").removeprefix("\n")
+    contents = {"own.parquet": parquet.getvalue(), "own.csv": headless}
+    cases = copies(project, contents)
+    for name, case in cases.items():
+        give(case, contents[name], name)
+        read = {"names": ["y", "p", "q"]} if name == "own.csv" else {}
+        set_params(case, prepare={"target": "y", "read": read}, train={"folds": 2})
+        (case.path / "arguments").write_text("new.csv", encoding="utf-8")
+    (cases["own.csv"].path / "new.csv").write_text("3,20\n3,inf\n", encoding="utf-8")
+    pd.DataFrame({"x": [3600.0 * 100]}).to_csv(cases["own.parquet"].path / "new.csv", index=False)
+    heard = run_stages(project, cases, f"{STAGES},predict")
+    assert heard["own.csv"][0] == "new.csv: column 'q' is no number in row 2, such as 'inf'."
+    code, notes, printed = heard["own.parquet"]
+    assert code is None
+    assert "image, tags left out" in notes
+    assert float(printed.splitlines()[-1]) == pytest.approx(250, rel=0.05)
+    set_params(project, train={"ridge": {"table__others__cardinality_threshold": 9}})
+    project.run("python", "src/prepare_data.py")
+    refused = project.run("python", "train.py", check=False)
+    assert refused.returncode == 1
+    assert "has no effect: the table holds numbers only" in refused.stderr
 
 
 OWN_MODELS = """\

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from project import Prepare
-from tables import convert, is_date_text, kind_of, name_rows
+from project import LARGEST, Prepare
+from tables import DATE, convert, kind_of, name_rows
 
 SAMPLE = 10_000  # rows that are looked at where all would take too long
-LARGEST = float(np.finfo("float32").max)
+SIGNED_NUMBER = r"(?=.*[%€$£,'])\s*[-+€$£]*\s*\d[\d.,' ]*\s*[%€$£]?\s*"
 ID_NAME = re.compile(r"(?i:(^|[\W_])(id|uuid|guid)$)|[a-z]I[dD]$")
-UNCLEAR_DATE = r"(0?\d|1[0-2])[-/.](0?\d|1[0-2])[-/.]\d.*"
 
 
 def find_problems(table: pd.DataFrame, params: Prepare) -> Iterator[str]:
@@ -29,7 +28,9 @@ def find_problems(table: pd.DataFrame, params: Prepare) -> Iterator[str]:
     if params.target in table and table[params.target].isna().all():
         yield f"column {params.target!r} is empty: there is nothing to learn."
     for name, column in table.items():
-        cells = convert(column, "date") if name == params.time and is_text(column) else column
+        cells = column
+        if name == params.time and is_text(column):
+            cells = convert(column, "date", params.read.get("dayfirst"))
         bad = {"no date": column.notna() & cells.isna()}
         if name in (params.group, params.time, params.id):
             bad["empty"] = column.isna()
@@ -61,16 +62,17 @@ def find_bad_target(column: pd.Series, keys: np.ndarray, rows: int = 0) -> Itera
 {% else %}
 def find_bad_target(column: pd.Series, keys: np.ndarray, rows: int = 0) -> Iterator[str]:
     """Yield why these numbers cannot be predicted; keys are equal where rows belong together."""
-    if kind_of(column) != "number":
-        text = column.astype("str")[convert(column.astype("str"), "number").isna()]
+    numbers = column if kind_of(column) == "number" else convert(column.astype("str"), "number")
+    text = column[numbers.isna()]
+    if len(text):
         yield (
             f"column {column.name!r} is no number in {name_rows(text.index)}, such as"
-            f" {text.iloc[0]!r}: if it holds numbers, set decimal, thousands or na_values in"
+            f" {str(text.iloc[0])!r}: if it holds numbers, set decimal, thousands or na_values in"
             " prepare.read; else this looks like classification, but the project predicts numbers"
             " (make one with task=classification)."
         )
-    elif column.nunique() < 2:
-        yield f"column {column.name!r} is {column.iloc[0]} everywhere: there is nothing to predict."
+    elif numbers.nunique() < 2:
+        yield f"column {column.name!r} is {numbers.iloc[0]} everywhere: there is nothing to predict."
     elif len(np.unique(keys)) < 10:
         count = max(rows, len(column))
         yield f"{count} rows are too few, or identical, for training and a test: add some."
@@ -88,8 +90,14 @@ def find_warnings(table: pd.DataFrame, params: Prepare) -> Iterator[str]:
         )
 {%- endif %}
     look = table.sample(min(SAMPLE, len(table)), random_state=0)
-    different = len(look.drop(columns=target.name).drop_duplicates())
-    if different < len(look) / 5:
+    different = len(look[look.columns.difference([target.name, params.id])].drop_duplicates())
+    if params.id and different < len(look) * 0.95:
+        yield (
+            f"of {len(look)} rows {different} are different but for {params.id!r}; identical ones may be"
+            " on both sides, so that the test looks easier than it is: if so, set prepare.drop"
+            " instead of prepare.id."
+        )
+    elif different < len(look) / 5:
         yield (
             f"of {len(look)} rows {different} are different; those that are not stay together, so"
             " that the test asks for what the model has not seen."
@@ -97,29 +105,34 @@ def find_warnings(table: pd.DataFrame, params: Prepare) -> Iterator[str]:
     for name in table.columns.difference([target.name, params.id, params.group, params.time]):
         column, count = look[name].dropna(), look[name].nunique()
         is_name = is_text(column) or column.dtype.kind in "iu"
-        is_date = is_date_text(column)
         words = ""
         text = table[name].dropna()
         text = text[convert(text, "number").isna()] if is_text(column) else text
+        dates = column[column.str.fullmatch(DATE)] if is_text(column) else column[:0]
         if column.dtype.kind in "iuf" and (column % 1 == 0).all() and column.abs().max() > 2**53:
             words = "has whole numbers beyond 2**53, of which models mix up some."
         elif count < 2:
             words = "is constant." if count else "is empty."
-        elif is_date and column.str.fullmatch(UNCLEAR_DATE).all():
+        elif len(dates) > len(column) / 2:
             words = (
-                f"has dates such as {column.iloc[0]}, read with the month first: if the day is,"
-                " set prepare.read.dayfirst to true."
+                f"is text, though it has dates such as {dates.iloc[0]}: some cells are none, or have"
+                " day and month the other way."
             )
         elif is_text(column) and convert(column, "number").notna().mean() > 0.5 and len(text):
             words = (
                 f"is text because of cells such as {text.iloc[0]!r} in {name_rows(text.index)}:"
                 " to make them missing, list them in prepare.read.na_values."
             )
-        elif is_name and not is_date and 20 < count == len(look) and table[name].is_unique:
+        elif is_text(column) and column.str.fullmatch(SIGNED_NUMBER).all():
+            words = (
+                f"holds numbers such as {column.iloc[0]!r} as text: leave out signs such as % and $, or"
+                " set thousands and decimal in prepare.read."
+            )
+        elif is_name and 20 < count == len(look) and table[name].is_unique:
             words = "is different in each row: if it is an id, set prepare.id or prepare.drop."
         elif is_name and ID_NAME.search(name) and not params.group:
             words = "looks like an id of several rows: set prepare.group or prepare.drop."
-        elif is_text(column) and not is_date and count > 100:
+        elif is_text(column) and count > 100:
             words = f"has {count} categories: try train.text: target."
         if words:
             yield f"column {name!r} {words}"

@@ -5,6 +5,7 @@ Numbers are written with six significant digits: enough to read, few enough for 
 
 import json
 import math
+import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -203,9 +204,13 @@ def main() -> None:
         metrics, plots = evaluate(model, found)
         plots["importance"] = importance(model, test, params)
         plots["test_rows"] = row_by_row(model, found)
+    if undefined := [name for name, value in metrics.items() if math.isnan(value)]:
+        print(f"note: of these test rows {', '.join(undefined)} cannot be told.", file=sys.stderr)
+    metrics = {name: value for name, value in metrics.items() if name not in undefined}
     report: dict[str, Any] = {name: float(f"{value:.6g}") for name, value in metrics.items()}
     report["cv"] = model.info["cv"]
-    report["data"] = json.loads(ROWS.read_text(encoding="utf-8"))
+    rows = json.loads(ROWS.read_text(encoding="utf-8"))
+    report["data"] = {name: found for name, found in rows.items() if name != "dayfirst"}
     PLOTS.mkdir(exist_ok=True)
     Path("metrics.json").write_text(json.dumps(report, indent=2) + "\n", newline="\n")
     # The split has shuffled the rows, so the first ones are a fair sample of them all.

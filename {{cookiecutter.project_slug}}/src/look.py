@@ -1,18 +1,24 @@
 """Look at the data: write look.html, which works offline, and open it. It is not for Git."""
 
+import sys
 import webbrowser
 from pathlib import Path
 
 from skrub import TableReport
 
-from project import SOURCE, Prepare, read_params
+from project import SOURCE, DataError, Prepare, list_problems, read_params, require
 from tables import read_tables
 
 
 def main() -> None:
+    require(SOURCE)
     params = read_params(Prepare)
     page = Path("look.html").resolve()
-    TableReport(read_tables(SOURCE, params.read, params.target)).write_html(page)
+    try:
+        table, _ = read_tables(SOURCE, params.read, params.target)
+    except DataError as error:
+        sys.exit(list_problems(SOURCE.as_posix(), error.args))
+    TableReport(table).write_html(page)
     print(f"Wrote {page.name}")
     webbrowser.open(page.as_uri())
 

@@ -26,7 +26,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
 
-from project import MODEL, Prepare, Train, one_line, require
+from project import MODEL, ROWS, Prepare, Train, one_line, require
 
 # To add a model, add a line here and a block of the same name to `train` in params.yaml.
 {%- if cookiecutter.task == 'classification' %}
@@ -72,6 +72,8 @@ def build_model(
     }
     for key, value in settings.items():
         step, _, rest = key.partition("__")
+        if rest and steps.get(step) == "passthrough":
+            raise ValueError(f"{key} has no effect: the table holds numbers only.")
         if rest and step in steps:
             steps[step].set_params(**{rest: value})
         elif rest or not isinstance(model, Pipeline):
@@ -118,9 +120,13 @@ def places(model: Pipeline) -> dict[str, list[int]]:
 
 
 def features(table: pd.DataFrame, kinds: dict[str, str]) -> pd.DataFrame:
-    """Return the columns that a model takes, booleans as 0 and 1."""
-    booleans = {name: "float64" for name, kind in kinds.items() if kind == "boolean"}
-    return table[list(kinds)].astype(booleans)
+    """Return the columns that a model takes, booleans as 0 and 1.
+
+    Texts are categories, since of plain texts skrub would take 007 for the number 7.
+    """
+    types = {"boolean": "float64", "text": "category"}
+    changed = {name: types[kind] for name, kind in kinds.items() if kind in types}
+    return table[list(kinds)].astype(changed)
 
 
 def check_loadable(model: Pipeline) -> None:
@@ -143,7 +149,7 @@ def save_model(
         "target": data.target,
         "classes": getattr(model, "classes_", pd.Series()).tolist(),
         "columns": kinds,
-        "read": data.read,
+        "read": data.read | {"dayfirst": json.loads(ROWS.read_bytes()).get("dayfirst", False)},
         "id": data.id,
         "threads": params.threads,
         "cv": cv,

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML, YAMLError
 
 SOURCE, SCHEMA = Path("data/source"), Path("data/schema.yaml")
 TRAIN, TEST = Path("data/raw/train.parquet"), Path("data/raw/test.parquet")
 ROWS = Path("data/raw/rows.json")
 MODEL = Path("models/model.joblib")
+LARGEST = 3.4e38  # the most that models take: they work with float32
 
 
 class DataError(Exception):
@@ -72,6 +73,13 @@ class Column(BaseModel):
     missing: bool = True
     range: tuple[float, float] | None = None
     categories: list[str] | None = None
+
+    @model_validator(mode="after")
+    def check_range(self) -> "Column":
+        is_number = self.type in ("number", "integer")
+        if self.range is not None and (not is_number or self.range[0] > self.range[1]):
+            raise ValueError("a range is for numbers, the least before the most")
+        return self
 
 
 class Schema(BaseModel):

@@ -1,5 +1,6 @@
 """What the table in data/source must look like, where data/schema.yaml says so."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import pandas as pd
 from ruamel.yaml import YAML, YAMLError
 
 from project import SCHEMA, Column, DataError, Schema, one_line, validate
-from tables import convert, is_date_text, kind_of, name_rows
+from tables import convert, kind_of, name_rows
 
 
 def infer_rule(column: pd.Series) -> dict[str, Any]:
@@ -20,7 +21,7 @@ def infer_rule(column: pd.Series) -> dict[str, Any]:
         rule["range"] = [max(lowest, 0.0) if least >= 0 else lowest, most + (most - least)]
         if (column.dropna() % 1 == 0).all():
             rule["type"] = "integer"
-    if rule["type"] == "text" and column.nunique() <= 40 and not is_date_text(column):
+    if rule["type"] == "text" and column.nunique() <= 40:
         rule["categories"] = sorted(column.dropna().unique())
     return rule
 
@@ -28,6 +29,7 @@ def infer_rule(column: pd.Series) -> dict[str, Any]:
 def write_schema(table: pd.DataFrame | dict[str, pd.Series]) -> None:
     """Write data/schema.yaml, and name it in dvc.yaml as a dependency of the stage `prepare`."""
     yaml = YAML()
+    yaml.width = sys.maxsize  # a folded line would lose spaces of a category
     yaml.dump({"columns": {str(name): infer_rule(table[name]) for name in table}}, SCHEMA)
     pipeline = yaml.load(Path("dvc.yaml"))
     dependencies = pipeline["stages"]["prepare"]["deps"]

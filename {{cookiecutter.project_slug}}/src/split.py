@@ -74,8 +74,8 @@ def split(table: pd.DataFrame, params: Prepare) -> tuple[pd.DataFrame, pd.DataFr
         else:  # the first in the order, without identical ones that alone are too many
             taken = sizes <= room
             taken &= np.cumsum(sizes * taken) - sizes / 2 <= room
-        if not taken.any():
-            taken[sizes.argmin()] = True
+        if not taken.any():  # the places are in the order of the times
+            taken[-1 if params.time else sizes.argmin()] = True
         if taken.all():
             taken[0] = False
         is_test[order.index] = taken[place]

@@ -8,6 +8,8 @@ import re
 import sys
 import warnings
 from collections.abc import Iterator
+from functools import partial
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +20,21 @@ import pyarrow.parquet
 from project import DataError, one_line
 
 FORMATS = (".csv", ".tsv", ".csv.gz", ".csv.zip", ".parquet", ".xlsx")
+NUMBERS = ("integer", "floating", "mixed-integer-float", "decimal", "empty")
 # Cells that are missing; but in a column of classes these words are classes.
 MISSING = ["", "#N/A", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null", "-nan"]
-DATE = r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*"
+DATE = r"(\d{4}[-/.]\d\d?[-/.]\d\d?|\d\d?[-/.]\d\d?[-/.](\d{4}|\d\d))([ T]\d\d?:.*)?"
+YEAR = r"\d{4}|\d\d?[-/.]\d\d?[-/.]\d\d"
+DAY_FIRST, MONTH_FIRST = r"(1[3-9]|2\d|3[01])[-/.]", r"\d\d?[-/.](1[3-9]|2\d|3[01])[-/.]"
 
 
-def read_tables(folder: Path, options: dict[str, Any], classes: str | None) -> pd.DataFrame:
-    """Return the files of a folder as one table, its rows labelled by number, or file and number.
+def read_tables(
+    folder: Path, options: dict[str, Any], classes: str | None
+) -> tuple[pd.DataFrame, bool]:
+    """Return the files of a folder as one table, and whether dates were read with the day first.
 
-    In the column `classes` all words count. Raises DataError with all that cannot be read.
+    Its rows are labelled by number, or file and number. In the column `classes` all words count.
+    Raises DataError with all that cannot be read.
     """
     tables: dict[str, pd.DataFrame] = {}
     problems = []
@@ -47,8 +55,8 @@ def read_tables(folder: Path, options: dict[str, Any], classes: str | None) -> p
     if texts := [name for name in columns if len(kinds_of(tables, name)) > 1]:
         options = as_text(options, texts)
         tables = {name: next(read_chunks(folder / name, options, classes)) for name in tables}
-    unify(tables, options.get("dayfirst"))
-    return pd.concat(tables) if len(tables) > 1 else tables.popitem()[1]
+    dayfirst = unify(tables, options.get("dayfirst"), classes)
+    return pd.concat(tables) if len(tables) > 1 else tables.popitem()[1], dayfirst
 
 
 def as_text(options: dict[str, Any], names: list[str]) -> dict[str, Any]:
@@ -65,15 +73,57 @@ def kinds_of(tables: dict[str, pd.DataFrame], name: str) -> set[str]:
     return {kind_of(column) for column in columns if column.notna().any()}
 
 
-def unify(tables: dict[str, pd.DataFrame], dayfirst: bool | None) -> None:
-    """Convert each column to one kind, the same in all tables."""
+def unify(tables: dict[str, pd.DataFrame], given: bool | None, classes: str | None) -> bool:
+    """Convert each column to one kind, the same in all tables; return whether the day is first.
+
+    Texts that all are dates become dates, but for classes.
+    """
+    kinds, orders, examples = {}, {}, {}
     for name in tables[next(iter(tables))]:
-        kinds = kinds_of(tables, name)
-        kind = kinds.pop() if len(kinds) == 1 else "text" if kinds else "number"
-        if dayfirst is not None and all(is_date_text(table[name]) for table in tables.values()):
-            kind = "date"
+        columns = [table[name] for table in tables.values()]
+        found = kinds_of(tables, name)
+        kinds[name] = found.pop() if len(found) == 1 else "text" if found else "number"
+        if kinds[name] == "text" and name != classes:
+            orders[name] = set.intersection(*map(date_orders, columns))
+            examples[name] = next(filter(None, map(find_short_date, columns)), None)
+    dayfirst = choose_order(orders, examples, given)
+    for name, kind in kinds.items():
         for table in tables.values():
-            table[name] = convert(table[name], kind, dayfirst)
+            is_date = dayfirst in orders.get(name, ())
+            table[name] = convert(table[name], "date" if is_date else kind, dayfirst)
+    return dayfirst
+
+
+def date_orders(column: pd.Series) -> set[bool]:
+    """Return with which `dayfirst` all cells are dates: both where that is open, none elsewhere."""
+    cells = column.dropna()
+    if cells.empty or kind_of(cells) == "date":
+        return {False, True}
+    if kind_of(cells) != "text" or not cells.astype("str").str.strip().str.fullmatch(DATE).all():
+        return set()
+    return {order for order in (False, True) if convert(cells, "date", order).notna().all()}
+
+
+def find_short_date(column: pd.Series) -> str | None:
+    """Return a text of a column that does not begin with a year."""
+    texts = column.dropna().astype("str")
+    short = texts[~texts.str.match(r"\s*\d{4}")]
+    return None if short.empty else short.iloc[0]
+
+
+def choose_order(
+    orders: dict[str, set[bool]], examples: dict[str, str | None], given: bool | None
+) -> bool:
+    """Return whether dates have the day first, as is given or as some column shows."""
+    dayfirst = {True} in orders.values() if given is None else given
+    first, other, value = ("day", "month", "false") if dayfirst else ("month", "day", "true")
+    for name, found in orders.items():
+        if given is None and len(found) == 2 and examples[name]:
+            tell(
+                f"column {name!r} has dates such as {examples[name]}, read with the {first} first:"
+                f" if the {other} is, set prepare.read.dayfirst to {value}."
+            )
+    return dayfirst
 
 
 def read_chunks(
@@ -97,7 +147,8 @@ def read_chunks(
     except DataError:
         raise
     except UnicodeDecodeError as error:
-        advice = 'in Excel, save it as "CSV UTF-8", or set prepare.read.encoding, such as cp1252'
+        encoding = "utf-16" if path.read_bytes()[:2] in (b"\xff\xfe", b"\xfe\xff") else "cp1252"
+        advice = f'in Excel, save it as "CSV UTF-8", or set prepare.read.encoding to {encoding}'
         raise DataError(f"its text is not UTF-8: {advice}.") from error
     except ImportError as error:
         raise DataError("to read Excel files, uv add openpyxl") from error
@@ -107,12 +158,21 @@ def read_chunks(
 
 def read_parquet(path: Path, rows: int | None) -> Iterator[pd.DataFrame]:
     """Yield the rows of a Parquet file; the names in its index are columns as well."""
-    file, names = pyarrow.parquet.ParquetFile(path), None
-    for batch in file.iter_batches(rows) if rows else [file.read()]:
+    file, names, columns = pyarrow.parquet.ParquetFile(path), None, None
+    if refused := [field.name for field in file.schema_arrow if is_no_cell(field.type)]:
+        tell(f"{path.name}: {', '.join(refused)} left out, since lists and bytes are no cells.")
+        columns = [name for name in file.schema_arrow.names if name not in refused]
+    batches = file.iter_batches(rows, columns=columns) if rows else [file.read(columns)]
+    for batch in batches:
         chunk = batch.to_pandas()
         chunk = chunk.reset_index([name for name in chunk.index.names if name is not None])
         names = names or clean_names(list(chunk))
         yield chunk.set_axis(names, axis=1)
+
+
+def is_no_cell(kind: pyarrow.DataType) -> bool:
+    """Tell whether values of this type of Arrow are lists, structures or bytes."""
+    return pyarrow.types.is_nested(kind) or "binary" in str(kind)
 
 
 def read_text(
@@ -126,11 +186,19 @@ def read_text(
     by_column = {key: own.pop(key, None) for key in ("dtype", "parse_dates", "date_format")}
     by_column["parse_dates"] = by_column["parse_dates"] or []
     own = {key: own[key] for key in own if key not in ("na_values", "dayfirst")}
-    read: Any = pd.read_excel
+    read, other = pd.read_excel, pd.read_csv
     if path.suffix.lower() != ".xlsx":
-        read = pd.read_csv
+        read, other = other, read
+    # What only the other reader knows is for the files that it reads.
+    elsewhere = set(signature(other).parameters) - set(signature(read).parameters)
+    own = {key: value for key, value in own.items() if key not in elsewhere}
+    if read is pd.read_csv:
         own = find_separator(path, own) | {"skip_blank_lines": False} | own
+    elif "sheet_name" not in own and len(sheets := pd.ExcelFile(path).sheet_names) > 1:
+        tell(f"{path.name}: sheet {sheets[0]!r} is read; prepare.read.sheet_name names another.")
     first = read(path, header=None, nrows=1, dtype=str, keep_default_na=False, **own).iloc[0]
+    if names and len(names) > len(first):
+        raise DataError(f"row 1 has {len(first)} values, prepare.read.names {len(names)} names.")
     own["header"] = None if names else 0
     names = clean_names(names or first.tolist())
     words = {}
@@ -147,6 +215,8 @@ def read_text(
             long = re.findall(r"line (\d+): expected (\d+) fields, saw (\d+)", said)
             if long or "Length of header" in said:
                 sentences = [f"row {n} has {saw} values, the header {due}." for n, due, saw in long]
+                if len(names) == 1:
+                    sentences = ["row 1 seems to be a title: set prepare.read.skiprows."]
                 if names[0].startswith("#"):
                     sentences = ["row 1 is a comment: delete it, or set prepare.read.comment: '#'."]
                 raise DataError(*sentences or ["its rows have more values than its header."])
@@ -157,11 +227,13 @@ def find_separator(path: Path, options: dict[str, Any]) -> dict[str, str]:
     """Return how to read a CSV file, by its first line and, where no comma is in it, by numbers."""
     whole_line = {"sep": "\x1f", "header": None, "nrows": 1, "quoting": 3, "dtype": str}
     line = str(pd.read_csv(path, **whole_line | options).iat[0, 0])
-    separator = max(",\t;|", key=line.count)
-    if separator == "," or "sep" in options:
-        return {"sep": ","}
+    outside_quotes = re.sub('"[^"]*"', "", line)
+    separator = options.get("sep") or max(",\t;|", key=outside_quotes.count)
+    if separator == "," or "decimal" in options:
+        return {"sep": separator}
     cells = pd.read_csv(path, nrows=1000, dtype=str, **{"sep": separator} | options).stack()
-    decimal = "," if cells.str.fullmatch(r"\s*-?\d+,\d+\s*").any() else "."
+    commas, points = (cells.str.fullmatch(rf"\s*-?\d+{mark}\d+\s*").sum() for mark in (",", r"\."))
+    decimal = "," if commas > points else "."
     tell(f"{path.name} is read with {separator!r} between columns and {decimal!r} in numbers.")
     return {"sep": separator, "decimal": decimal}
 
@@ -169,14 +241,17 @@ def find_separator(path: Path, options: dict[str, Any]) -> dict[str, str]:
 def clean_names(columns: list[Any]) -> list[str]:
     """Return the names of the columns without spaces around; DataError where one is no name."""
     names = [str(name).strip() for name in columns]
-    if names != columns:
+    if names != [str(name) for name in columns]:
         tell("spaces around the names of columns are left out.")
     if names[0] == "":
         tell("column 1 has no name and is left out: it seems to count the rows.")
     problems = []
     for position, name in enumerate(names, start=1):
         if name == "" and position > 1:
-            problems.append(f"column {position} has no name: name it.")
+            problems.append(
+                f"column {position} has no name: name it, or set prepare.read.skiprows where there"
+                " are other rows before the names."
+            )
         elif (first := names.index(name) + 1) < position:
             problems.append(f"columns {first} and {position} are both called {name!r}: rename one.")
     if problems:
@@ -200,28 +275,23 @@ def name_rows(rows: pd.Index) -> str:
 def kind_of(column: pd.Series) -> str:
     """Return what its cells are: number, boolean, date or text."""
     found = pd.api.types.infer_dtype(column)
-    if found in ("integer", "floating", "mixed-integer-float", "decimal", "empty"):
+    if found.startswith("timedelta") or found in NUMBERS:
         return "number"
     if found in ("date", "datetime", "datetime64"):
         return "date"
     return "boolean" if found == "boolean" else "text"
 
 
-def is_date_text(column: pd.Series) -> bool:
-    """Tell whether all texts of a column look like 31/1/2020 or 2020-01-31."""
-    return kind_of(column) == "text" and bool(column.dropna().str.fullmatch(DATE).all())
-
-
 def convert(column: pd.Series, kind: str, dayfirst: bool | None = None) -> pd.Series:
     """Return a column of one kind; a cell that is of another is missing.
 
-    Numbers are of a NumPy type, dates have no time zone, text has no spaces around and 1.0 is 1.
+    Numbers are of a NumPy type, durations seconds, dates have no time zone, text has no spaces
+    around and 1.0 is 1.
     """
     if kind == "date":
-        dates = pd.to_datetime(
-            column, errors="coerce", utc=True, dayfirst=bool(dayfirst), format="mixed"
-        )
-        return dates.dt.tz_localize(None)
+        return read_dates(column, bool(dayfirst))
+    if column.dtype.kind in "mO" and pd.api.types.infer_dtype(column).startswith("timedelta"):
+        column = pd.to_timedelta(column).dt.total_seconds()
     if kind == "number":
         numbers = pd.to_numeric(column, errors="coerce")
         is_plain = isinstance(numbers.dtype, np.dtype) and numbers.dtype.kind in "iuf"
@@ -232,3 +302,16 @@ def convert(column: pd.Series, kind: str, dayfirst: bool | None = None) -> pd.Se
     if kind == "boolean":
         return text.str.lower().map({"true": True, "false": False}).astype("boolean")
     return text.replace("", np.nan)
+
+
+def read_dates(column: pd.Series, dayfirst: bool) -> pd.Series:
+    """Return the dates of a column; what has no year, or day and month the other way, is none."""
+    read = partial(pd.to_datetime, errors="coerce", utc=True, format="mixed")
+    if kind_of(column) == "date":
+        return read(column).dt.tz_localize(None)
+    texts = column.astype("str").str.strip()
+    is_other = texts.str.match(MONTH_FIRST if dayfirst else DAY_FIRST)
+    texts = texts.where(texts.str.contains(YEAR) & ~is_other)
+    begins_with_year = texts.str.match(r"\d{4}")
+    dates = read(texts.where(begins_with_year))  # dayfirst would turn these as well
+    return dates.fillna(read(texts.mask(begins_with_year), dayfirst=dayfirst)).dt.tz_localize(None)

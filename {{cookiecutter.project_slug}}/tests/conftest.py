@@ -26,6 +26,12 @@ sys.stdin.read()
 {%- endif %}
 
 
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The data and the schema of the project are none of the tests'."""
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture
 def table() -> pd.DataFrame:
     """Forty rows that all differ; the target follows the column `height`."""
@@ -53,7 +59,6 @@ def folder(table: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     (tmp_path / "data" / "source").mkdir(parents=True)
     (tmp_path / "models").mkdir()
     table.to_csv(tmp_path / "data" / "source" / "table.csv", index=False)
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["script"])
     return tmp_path
 {%- if cookiecutter.compute == 'dask' %}
