@@ -186,6 +186,30 @@ def test_a_piece_that_does_not_fit_is_named_by_its_rej(
 
 
 @pytest.mark.slow
+def test_what_cruft_drops_without_a_word_is_left_to_decide(
+    template: Template, project: Project
+) -> None:
+    """What cannot be merged by lines, what Git ignores here, and pieces that Git ignores."""
+    template.release({"logo.png": "\0one"}, "v2")
+    assert project.script("update").returncode == 0
+    project.write("logo.png", "\0ours")
+    project.write("old.txt", "our own recipe\n")
+    (project.root / "settings.txt").rename(project.root / "renamed.txt")
+    project.commit("Our own")
+    project.write(".git/info/exclude", "*.rej\ntool/\n")
+    project.write("tool/a.txt", "ours, for nobody else\n")
+    template.release(
+        {"logo.png": "\0two", "old.txt": None, "tool/a.txt": "a\n", "settings.txt": "1\n"}, "v3"
+    )
+    done = project.script("update")
+    assert done.returncode == 1
+    left = {line.split()[1]: line for line in done.stdout.splitlines() if "LEFT" in line}
+    assert {name.removesuffix(".rej") for name in left} == {"logo.png", "old.txt", "tool/a.txt"}
+    assert (project.root / "tool" / "a.txt").read_text() == "ours, for nobody else\n"
+    assert (project.root / "old.txt").read_text() == "our own recipe\n"
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
@@ -228,11 +252,15 @@ def test_the_doctor_says_whether_a_version_is_newer(
     newest = template.release({"settings.txt": "1\n"}, "v2")
     run("git", "tag", "--delete", "v2", cwd=template.root)
     found = look()
-    assert found.found == f"v1 of {template.root}; {newest[:7]} is newer"
+    assert found.found == f"v1 of {template.root}; the newest is {newest[:7]}"
     assert found.mend == "uv run ci update"
     assert not found.blocks
     template.root.rename(template.root.with_name("gone"))
     assert "cannot be asked" in look().found
+    for text in ("<<<<<<< HEAD", "{}"):  # as a merge or an editor leaves it
+        (project.root / ".cruft.json").write_text(text)
+        assert look().state == "failed"
+        assert look().mend == "git checkout HEAD -- .cruft.json"
     (project.root / ".cruft.json").unlink()
     assert look().found == "unknown: there is no .cruft.json"
 
@@ -284,11 +312,13 @@ def test_what_ends_an_update_leaves_everything_as_it_was(
     assert running.stdout
     assert any(line.startswith("$ uv lock") for line in running.stdout)
     assert project.run("cat", "new.txt").stdout == "new\n"
+    project.write("notes.md", "written meanwhile\n")
     os.killpg(running.pid, end)
     rest, _ = running.communicate()
     assert running.returncode == (130 if end == signal.SIGINT else 143)
     assert rest.endswith("Nothing was changed.\n")
     assert state(project) == before
+    assert project.git("show", "stash@{0}:notes.md") == "written meanwhile"
 
 
 def test_what_an_update_needs_is_said(

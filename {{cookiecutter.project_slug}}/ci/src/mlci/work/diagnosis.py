@@ -240,7 +240,8 @@ def git_remote() -> Check:
     """Check that there is a place to push the code to."""
     asked, output = ask("git", "remote", "--verbose")
     if asked and output:
-        return Check("Git remote", "ok", hide_credentials(output.split()[1]))
+        address = output.splitlines()[0].partition("\t")[2].removesuffix(" (fetch)")
+        return Check("Git remote", "ok", hide_credentials(address))
     return Check("Git remote", "failed", "none is set", "git remote add origin URL", ADVISES)
 
 
@@ -276,14 +277,18 @@ def template_version() -> Check:
     """Check which version of its template the project was made from, and whether one is newer."""
     if not template.LINK.exists():
         return Check("Template", "skipped", "unknown: there is no .cruft.json")
-    linked = template.link()
+    try:
+        linked = template.link()
+    except ValueError as error:
+        said, _, mend = str(error).rpartition(": ")
+        return Check("Template", "failed", said, mend)
     found, reason = template.versions()
     version = f"{template.title(linked['commit'], found)} of {linked['template']}"
     if not found:
         return Check("Template", "skipped", f"{version}, which cannot be asked: {reason}")
     if found["HEAD"] == linked["commit"]:
         return Check("Template", "ok", f"{version}, the newest")
-    newest = f"{version}; {template.title(found['HEAD'], found)} is newer"
+    newest = f"{version}; the newest is {template.title(found['HEAD'], found)}"
     return Check("Template", "failed", newest, "uv run ci update", ADVISES)
 
 

@@ -64,5 +64,8 @@ def why_unreadable(url: str, rev: str, time_limit: int) -> str:
             )
         except subprocess.TimeoutExpired:
             return f"no answer in {time_limit} s"
-    lines = done.stderr.strip().splitlines()
-    return "" if done.returncode == 0 else (lines[0] if lines else "Git printed nothing")
+    if done.returncode == 0:
+        return ""
+    lines = done.stderr.strip().splitlines() or ["Git printed nothing"]
+    reasons = [line for line in lines if line.startswith(("fatal:", "error:"))]
+    return (reasons or lines)[0]

@@ -15,6 +15,7 @@ from mlci.work.merging import has_marks
 
 STATE = (".git", ".dvc", ".dvcignore", "uv.lock")  # of the project; no version of the template
 UNCHANGED = "Nothing was changed."
+KEPT = "what `ci update` had begun, and what was written meanwhile"
 WORDS = {"A": "new", "M": "changed", "D": "removed"}
 
 
@@ -40,21 +41,26 @@ def take_newest() -> int:
     expect_one_signal()
     try:
         if reason := take(newest):
-            restore()
-            print(f"The template {before['template']} could not be rendered: {reason}\n{UNCHANGED}")
+            kept = restore()
+            print(f"The template {before['template']} could not be rendered: {reason}\n{kept}")
             return 1
         left = list_left()
         if not awaits_decision(left) and lock():
             left["uv.lock"] = "uv lock"
     except BaseException as end:  # Ctrl-C, or SIGTERM
-        restore()
-        print(f"\n{UNCHANGED}")
+        print(f"\n{restore()}")
         if isinstance(end, KeyboardInterrupt):
             return 130
         raise
     print(f"\nFrom {old} to {new} of the template:\n")
+    try:
+        changed, dropped = compare_all(before["commit"], newest, own)
+        left |= dropped
+    except NotRenderedError as reason:
+        changed = []
+        print(f"What the template changed in files that are yours cannot be said: {reason}\n")
     print_table(left)
-    print_own(before["commit"], newest, own)
+    print_own(before["commit"], changed)
     print_next(left)
     return 1 if left else 0
 
@@ -104,17 +110,28 @@ def take(commit: str) -> str:
     return ""
 
 
-def restore() -> None:
-    """Bring back what was there before the update, which began with nothing uncommitted."""
-    subprocess.run(["git", "reset", "--quiet", "--hard"], check=True)
-    subprocess.run(["git", "clean", "--quiet", "--force", "-d"], check=True)
+def restore() -> str:
+    """Bring back what was there before the update, which began with nothing uncommitted.
+
+    Somebody may have written something meanwhile, which nobody can tell from what the update wrote:
+    so all of it goes into Git's stash. Return what was done.
+    """
+    if not list_changed():
+        return UNCHANGED
+    subprocess.run(["git", "add", "--all", ":/"], check=True)  # a stash takes no conflicts
+    stash = ["git", "stash", "push", "--quiet", "--message", KEPT]
+    subprocess.run(stash, check=True)
+    return f"In `git stash list` is {KEPT}: `git stash drop` removes it.\n{UNCHANGED}"
 
 
 def list_left() -> dict[str, str]:
     """Return what an update could not decide: each file, and what is to be done with it."""
     unmerged = git("diff", "--name-only", "--diff-filter=U", "--relative", "-z").split("\0")
+    # Git may ignore such files, and so would not name them.
+    ignored = ["ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z"]
+    rejected = [name for name in git(*ignored).split("\0") if name.endswith(".rej")]
     left = {}
-    for name in list_changed() | dict.fromkeys(filter(None, unmerged), "M"):
+    for name in list_changed() | dict.fromkeys(filter(None, [*unmerged, *rejected]), "M"):
         path = Path(name)
         if path.suffix == ".rej":
             mended = name.removesuffix(".rej")
@@ -162,15 +179,10 @@ def print_table(left: dict[str, str]) -> None:
         print(f"  {word:7}  {name:{width}}  {what}".rstrip())
 
 
-def print_own(old: str, new: str, own: list[str]) -> None:
+def print_own(old: str, names: list[str]) -> None:
     """Say in which of the user's files the template changed something, and how to see it."""
-    try:
-        names = [line for line in compare(old, new, own, "--name-only").splitlines() if line]
-    except NotRenderedError as reason:
-        print(f"\nWhat the template changed in files that are yours cannot be said: {reason}")
-        return
     if names:
-        listed = ", ".join(sorted({name.partition("/")[2] for name in names}))
+        listed = ", ".join(names)
         print(f"\nThe template also changed files that are yours, and were not touched: {listed}")
         print(f"  uv run ci update --show {old[:12]}")
 
@@ -204,7 +216,7 @@ def show(version: str) -> int:
     return 0
 
 
-def compare(old: str, new: str, own: list[str], *flags: str) -> str:
+def compare(old: str, new: str, own: list[str]) -> str:
     """Return what Git says of the user's files in two versions of the template.
 
     Raises:
@@ -212,24 +224,89 @@ def compare(old: str, new: str, own: list[str], *flags: str) -> str:
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        clone = ["git", "clone", "--quiet", template.link()["template"], str(folder / "template")]
-        done = subprocess.run(clone, check=False, capture_output=True, encoding="utf-8")
-        if done.returncode:
-            raise NotRenderedError(template.reason(done.stderr, {}))
-        for side, version in (("a", old), ("b", new)):
-            render(version, own, folder, side)
-        command = ["git", "diff", "--no-index", "--no-prefix", "--no-color", *flags, "a", "b"]
-        compared = subprocess.run(command, cwd=folder, check=False, capture_output=True)
+        render_both(old, new, own, folder)
+        command = ["git", "diff", "--no-index", "--no-prefix", "--no-color", "--no-ext-diff"]
+        compared = subprocess.run([*command, "a", "b"], cwd=folder, check=False, capture_output=True)
         return compared.stdout.decode(errors="replace")
 
 
+def compare_all(old: str, new: str, own: list[str]) -> tuple[list[str], dict[str, str]]:
+    """Return the user's files that the template changed, and the changes that cruft dropped.
+
+    A change that Git cannot apply, to a file that is no text, is ignored by Git or was removed
+    here, cruft drops without a word, and the next update does not bring it again.
+
+    Returns:
+        The names of the user's files, and of each dropped change the file and what is to be done.
+
+    Raises:
+        NotRenderedError: one of the versions cannot be rendered.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        render_both(old, new, own, folder)
+        yours = differing(folder / "a", folder / "b")
+        dropped = {}
+        told = {*list_changed(), template.LINK.as_posix()}
+        told |= {name.removesuffix(".rej") for name in list_left()}
+        for path in differing(folder / "rendered-a", folder / "rendered-b"):
+            if path in told:
+                continue
+            if what := missed(Path(path), folder / "rendered-b" / path):
+                dropped[path] = what
+        return yours, dropped
+
+
+def differing(old: Path, new: Path) -> list[str]:
+    """Return the names of the files that are not the same in two folders."""
+    names = {path.relative_to(side).as_posix() for side in (old, new) for path in files(side)}
+    return sorted(name for name in names if content(old / name) != content(new / name))
+
+
+def files(folder: Path) -> list[Path]:
+    """Return all files in a folder, at any depth."""
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def content(path: Path) -> bytes | None:
+    """Return what a file holds; nothing where there is none."""
+    return path.read_bytes() if path.is_file() else None
+
+
+def missed(path: Path, newest: Path) -> str:
+    """Return what is to be done with a file that the template changed and the update did not."""
+    if content(path) == content(newest):
+        return ""
+    if not newest.exists():
+        return "the template removed it: remove it, or keep it as your own"
+    if not path.exists():
+        return ""  # removed or renamed here, and by intention
+    return "the template's change could not be merged: bring it in by hand"
+
+
+def render_both(old: str, new: str, own: list[str], folder: Path) -> None:
+    """Render two versions of the template: the user's files into `a` and `b`, the others beside.
+
+    Raises:
+        NotRenderedError: one of them cannot be rendered.
+    """
+    clone = ["git", "clone", "--quiet", template.link()["template"], str(folder / "template")]
+    done = subprocess.run(clone, check=False, capture_output=True, encoding="utf-8")
+    if done.returncode:
+        raise NotRenderedError(template.reason(done.stderr, {}))
+    for side, version in (("a", old), ("b", new)):
+        render(version, own, folder, side)
+
+
 def render(version: str, own: list[str], folder: Path, side: str) -> None:
-    """Render the user's files of a version of the template, without its hooks, into a folder.
+    """Render a version of the template, without its hooks, into `rendered-` and a side.
+
+    The user's files are then in a folder with the name of the side, and no longer there.
 
     Raises:
         NotRenderedError: that cannot be done.
     """
-    clone, output, linked = folder / "template", folder / f"rendered-{side}", template.link()
+    clone, output, linked = folder / "template", folder / f"output-{side}", template.link()
     checkout = ["git", "checkout", "--quiet", "--detach", version]
     if subprocess.run(checkout, cwd=clone, check=False, capture_output=True).returncode:
         raise NotRenderedError(f"{version!r} is no commit and no tag of {linked['template']}.")
@@ -251,11 +328,12 @@ def render(version: str, own: list[str], folder: Path, side: str) -> None:
         raise NotRenderedError(template.reason(done.stdout, answers))
     (rendered,) = output.iterdir()
     (folder / side).mkdir()
-    for pattern in [name for name in own if name not in STATE]:
-        for path in rendered.glob(pattern):
+    for pattern in own:
+        for path in list(rendered.glob(pattern)):
             target = folder / side / path.relative_to(rendered)
             target.parent.mkdir(parents=True, exist_ok=True)
-            if path.is_dir():
-                shutil.copytree(path, target)
+            if pattern in STATE:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
             else:
-                shutil.copy(path, target)
+                path.rename(target)
+    rendered.rename(folder / f"rendered-{side}")

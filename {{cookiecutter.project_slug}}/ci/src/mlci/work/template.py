@@ -31,8 +31,17 @@ def uv() -> str:
 
 
 def link() -> dict[str, Any]:
-    """Return what `.cruft.json` says."""
-    found: dict[str, Any] = json.loads(LINK.read_text(encoding="utf-8"))
+    """Return what `.cruft.json` says.
+
+    Raises:
+        ValueError: it is no JSON, as after a merge with conflicts, or says nothing of a template.
+    """
+    try:
+        found: dict[str, Any] = json.loads(LINK.read_text(encoding="utf-8"))
+        found["template"], found["commit"], found["context"]["cookiecutter"]
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        mend = f"git checkout HEAD -- {LINK}"
+        raise ValueError(f"{LINK} cannot be read ({error!r}): {mend}") from None
     return found
 
 
@@ -47,7 +56,9 @@ def versions() -> tuple[dict[str, str], str]:
     linked = link()
     branch = f"refs/heads/{linked.get('checkout')}"
     asked, output = ask("git", "ls-remote", linked["template"], "HEAD", branch, "refs/tags/*")
-    listed = re.findall(r"^([0-9a-f]{40,64})\t(\S+)$", output, re.MULTILINE)
+    # A repository that is itself a clone has names such as refs/remotes/origin/HEAD as well.
+    names = rf"HEAD|{re.escape(branch)}|refs/tags/\S+"
+    listed = re.findall(rf"^([0-9a-f]{{40,64}})\t({names})$", output, re.MULTILINE)
     # Git lists the commit that an annotated tag stands for, marked by ^{}, after the tag itself.
     found = {name.removesuffix("^{}").removeprefix("refs/tags/"): commit for commit, name in listed}
     if not asked or "HEAD" not in found:
