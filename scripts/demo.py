@@ -2,6 +2,7 @@
 
 import ast
 import itertools
+import json
 import os
 import re
 import shutil
@@ -18,7 +19,6 @@ AUTHOR = "demo@example.com"
 TOOLS = Path(sys.executable).parent
 ENVIRONMENT = os.environ | {
     "PATH": f"{TOOLS}{os.pathsep}{os.environ['PATH']}",
-    "UV_PYTHON": sys.executable,
     "UV_PROJECT_ENVIRONMENT": str(PROJECT / ".venv"),
     # The demo commits even on a machine where Git does not know its user yet.
     "GIT_AUTHOR_NAME": "Demo",
@@ -26,6 +26,9 @@ ENVIRONMENT = os.environ | {
     "GIT_COMMITTER_NAME": "Demo",
     "GIT_COMMITTER_EMAIL": AUTHOR,
 }
+LEAST = json.loads((TEMPLATE / "cookiecutter.json").read_text("utf-8"))["_requires_python"]
+if sys.version_info >= tuple(map(int, re.findall(r"\d+", LEAST)[:2])):
+    ENVIRONMENT["UV_PYTHON"] = sys.executable
 OPEN_THESE = {
     "report.html": "the second model against the first, with its plots",
     "report.md": "the same as a pull request shows it",

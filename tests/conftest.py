@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from histories import Project, S3Server, new_project
 from loading import load
 
 TEMPLATE = asked.TEMPLATE
+LEAST = tuple(map(int, re.findall(r"\d+", asked.QUESTIONS["_requires_python"])[:2]))
 sys.dont_write_bytecode = True  # `mlci` is imported where projects are copied from
 # Each lock of a project would ask an index for news of every package, and then build one anew.
 UV = """
@@ -145,7 +147,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("XDG_CACHE_HOME", str(folder / ".cache"))
         patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
         patch.setenv("MYPY_CACHE_DIR", str(folder / "mypy"))  # libraries are analysed only once
-        patch.setenv("UV_PYTHON", sys.executable)
+        if sys.version_info >= LEAST:  # else uv finds, or fetches, what the projects need
+            patch.setenv("UV_PYTHON", sys.executable)
         patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)  # nothing would be compiled but once
         (folder / ".gitconfig").write_text("[user]\nname = Ada\nemail = ada@example.com\n")
         (folder / ".config" / "uv").mkdir(parents=True)

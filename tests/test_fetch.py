@@ -193,7 +193,13 @@ def test_an_import_whose_repository_is_gone(laptop: Project, tmp_path: Path) -> 
     done = clone.script("run")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "cannot be read here" not in clone.report
+    assert "Not asked: the storage that data/table.csv was imported from." in done.stdout
+    needed = f"data/table.csv needs {home.root} at "
+    assert needed in clone.script("doctor").stdout
     shutil.rmtree(home.root)
+    looked_at = clone.script("doctor")
+    assert looked_at.returncode == 1
+    assert "; the repository cannot be read: fatal: " in looked_at.stdout
     done = clone.script("run")
     assert done.returncode == 4, done.stdout + done.stderr
     assert "`data/table.csv` is imported from" in clone.report

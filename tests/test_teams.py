@@ -110,6 +110,9 @@ class Teams:
         if "dvc import" in block:
             assert len(self.models.read("data/source/customers.csv").splitlines()) == 51
             self.choose_target(self.models)
+            self.models.run("pytest", "--quiet")  # the schema is none of the tests'
+            looked_at = self.models.run("ci", "doctor", check=False).stdout
+            assert re.search(r"✓ Import +data/source needs ", looked_at)
             be_quick(self.models)
         if "dvc update" in block:
             assert self.models.read("data/source/customers.csv") == self.datasets.read(

@@ -298,6 +298,7 @@ def add_remote(template: Path, answers: dict[str, Any]) -> None:
     replace(servers, '    "azure":', '    "minio": clouds.s3,\n    "azure":')
 
 
+LABELS = {"github": ["self-hosted", "acme"], "gitlab": ["acme"], "bitbucket": []}
 ORGANISATIONS: dict[str, dict[str, Any]] = {
     "GitLab, S3 or Azure, one Python": {
         "ci": ["gitlab"],
@@ -311,7 +312,8 @@ ORGANISATIONS: dict[str, dict[str, Any]] = {
         "_default_branch": "trunk",
         "_requires_python": ">=3.11,<4",
         "_package_index": "https://pypi.org/simple",
-        "_dependencies": ["tabulate>=0.9"],
+        "_dependencies": ["tabulate>=0.9; python_version < '4'"],
+        "_runners": QUESTIONS["_runners"] | {"hosted": LABELS},
         "_owners": ["@acme/ml", "@acme/data"],
     },
     "a remote of its own": {"remote": ["minio", "local"]},
@@ -319,10 +321,21 @@ ORGANISATIONS: dict[str, dict[str, Any]] = {
         "ci": ["github"],
         "remote": ["gs"],
         "credentials": ["oidc"],
+        "_runners": QUESTIONS["_runners"] | {"hosted": LABELS},
     },
 }
 # Those of `make test-fast` that depend on the answers, but for those that repeat one with other text.
-ANSWERED = ["bake", "conflicts", "doctor", "hooks", "leaderboard", "lint", "oidc", "runner"]
+ANSWERED = [
+    "bake",
+    "conflicts",
+    "doctor",
+    "hooks",
+    "leaderboard",
+    "lint",
+    "oidc",
+    "one_place",
+    "runner",
+]
 REPEATED = "free_text or usable_slug or arguments_that or a_refusal or python_3_9"
 
 
@@ -337,7 +350,7 @@ def assert_as_set(template: Path, answers: dict[str, Any]) -> None:
     assert f"git push -u origin {answers['_default_branch']}\n" in project.read("README.md")
     settings = tomllib.loads(project.read("pyproject.toml"))
     assert settings["project"]["requires-python"] == answers["_requires_python"]
-    assert set(answers["_dependencies"]) <= set(settings["project"]["dependencies"])
+    assert all(f'"{text}"' in project.read("pyproject.toml") for text in answers["_dependencies"])
     (index,) = settings["tool"]["uv"]["index"]
     assert index["url"] == answers["_package_index"]
     assert f'registry = "{answers["_package_index"]}"' in project.read("uv.lock")
@@ -346,6 +359,7 @@ def assert_as_set(template: Path, answers: dict[str, Any]) -> None:
     assert answers["_ci_environment"].items() <= pipeline["variables"].items()
     assert pipeline["run"]["image"] == "registry.acme.example/uv:python3.13"
     assert pipeline["publish"]["image"] == answers["_cml_image"]
+    assert pipeline["run"]["tags"] == pipeline["publish"]["tags"] == LABELS["gitlab"]
 
 
 @pytest.mark.slow

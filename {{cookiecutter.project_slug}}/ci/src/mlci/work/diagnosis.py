@@ -30,7 +30,7 @@ from mlci.storage.remote import (
     remote_name,
 )
 from mlci.storage.tools import ask
-from mlci.work import template
+from mlci.work import imports, template
 from mlci.work.merging import conflicts, remedy
 
 MARKS = {"ok": "✓", "failed": "✗", "skipped": "–"}
@@ -57,6 +57,7 @@ def examine(limit: float) -> Iterator[Check]:
     with ThreadPoolExecutor() as pool:
         listed = pool.submit(ci_secrets)
         newest = pool.submit(template_version)
+        imported = pool.submit(imports.examine, int(limit / 2))
         can_ask = is_installed() and options()
         stored = pool.submit(storage.examine, limit) if can_ask else None
         yield from (
@@ -69,6 +70,7 @@ def examine(limit: float) -> Iterator[Check]:
             *secrets(),
         )
         yield from stored.result() if stored else []
+        yield from imported.result()
         yield from (ci_file(), pre_commit(), git_remote(), listed.result(), newest.result())
 
 

@@ -138,6 +138,8 @@ def judge_absent(session: Session, absent: list[str]) -> None:
         session.note(
             f"Not in the remote: {name_first(remade)}. A run that needs it makes it again."
         )
+    if brought := [found.path for found in imports.list_imports()]:
+        print(f"Not asked: the storage that {', '.join(brought)} was imported from.", flush=True)
     for sentence in imports.unreadable(session.settings.time_limit):
         session.remote_failed = True
         session.note(sentence)

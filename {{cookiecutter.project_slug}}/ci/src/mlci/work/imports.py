@@ -4,13 +4,40 @@ import os
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
-from dvc.dependency.repo import RepoDependency
-from dvc.repo import Repo
+import yaml
 
-from mlci.history.metadata import relative
 from mlci.history.origins import hide_credentials
 from mlci.markup import code
+from mlci.storage.checks import Check
+from mlci.work.duplicate import git
+
+
+class Import(NamedTuple):
+    """What `dvc import` brought: where it lies, and its repository and the commit it is fixed at."""
+
+    path: str
+    url: str
+    rev: str
+
+
+def list_imports() -> list[Import]:
+    """Return the imports that the files `*.dvc` of the project tell."""
+    options = ["--cached", "--others", "--exclude-standard", "--deduplicate", "-z"]
+    found = []
+    for name in filter(None, git("ls-files", *options, "--", "*.dvc").split("\0")):
+        text = Path(name).read_text(encoding="utf-8") if Path(name).is_file() else ""
+        if "repo:" not in text:
+            continue
+        stage = yaml.safe_load(text)
+        home = next((dep["repo"] for dep in stage.get("deps", []) if "repo" in dep), None)
+        if home:
+            rev = str(home.get("rev_lock") or home.get("rev") or "HEAD")
+            for out in stage["outs"]:
+                path = Path(name).parent / out["path"]
+                found.append(Import(path.as_posix(), home["url"], rev))
+    return found
 
 
 def unreadable(time_limit: int) -> list[str]:
@@ -20,17 +47,8 @@ def unreadable(time_limit: int) -> list[str]:
         time_limit: Seconds to wait for each of them.
 
     """
-    with Repo() as repo:
-        found = [
-            (relative(repo, out.fs_path), str(dep.def_repo["url"]), read_revision(dep))
-            for stage in repo.index.stages
-            if stage.is_repo_import
-            for dep in stage.deps
-            if isinstance(dep, RepoDependency)
-            for out in stage.outs
-        ]
     sentences = []
-    for path, url, rev in found:
+    for path, url, rev in list_imports():
         if why := why_unreadable(url, rev, time_limit):
             shown = hide_credentials(url)
             sentences.append(
@@ -40,9 +58,23 @@ def unreadable(time_limit: int) -> list[str]:
     return sentences
 
 
-def read_revision(dep: RepoDependency) -> str:
-    """Return the commit that an import is fixed at."""
-    return str(dep.def_repo.get("rev_lock") or dep.def_repo.get("rev") or "HEAD")
+def examine(time_limit: int) -> list[Check]:
+    """Return for each import what whoever pulls it needs, and whether this machine can read it.
+
+    Args:
+        time_limit: Seconds to wait for each of them.
+
+    """
+    checks = []
+    for path, url, rev in list_imports():
+        shown = hide_credentials(url)
+        needed = f"{path} needs {shown} at {rev[:10]}, and the storage that its .dvc/config names"
+        if why := why_unreadable(url, rev, time_limit):
+            found = f"{needed}; the repository cannot be read: {why.replace(url, shown)}"
+            checks.append(Check("Import", "failed", found, f"git ls-remote {shown}"))
+        else:
+            checks.append(Check("Import", "ok", needed))
+    return checks
 
 
 def why_unreadable(url: str, rev: str, time_limit: int) -> str:

@@ -226,7 +226,8 @@ def compare(old: str, new: str, own: list[str]) -> str:
         folder = Path(name)
         render_both(old, new, own, folder)
         command = ["git", "diff", "--no-index", "--no-prefix", "--no-color", "--no-ext-diff"]
-        compared = subprocess.run([*command, "a", "b"], cwd=folder, check=False, capture_output=True)
+        command += ["a", "b"]
+        compared = subprocess.run(command, cwd=folder, check=False, capture_output=True)
         return compared.stdout.decode(errors="replace")
 
 
