@@ -17,7 +17,7 @@ ANSWERS = json.loads(r"""{{ cookiecutter | tojson }}""")
 REMOTE = ANSWERS["_remotes"][ANSWERS["remote"]]
 ROOT = Path.cwd().resolve()
 ENVIRONMENT = dict(os.environ)
-LEAST = tuple(map(int, re.findall(r"\d+", "{{ cookiecutter._requires_python }}")[:2]))
+LEAST = tuple(map(int, re.findall(r"\d+", ANSWERS["_requires_python"])[:2]))
 if sys.version_info >= LEAST:  # the one of .python-version may be missing
     ENVIRONMENT.setdefault("UV_PYTHON", sys.executable)
 for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):  # of another repository, where Git

@@ -8,6 +8,7 @@ from pathlib import Path
 import histories
 import pytest
 from histories import Project, S3Server
+from mlci.work import imports
 
 OWN = "".join(histories.PIPELINE.partition("  prepare:")[1:])  # without the stage that makes data
 
@@ -182,7 +183,9 @@ def test_a_key_that_may_only_read(laptop: Project, tmp_path: Path, server: S3Ser
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("remote")
-def test_an_import_whose_repository_is_gone(laptop: Project, tmp_path: Path) -> None:
+def test_an_import_whose_repository_is_gone(
+    laptop: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The remote need not have it, so only its own home can say that it is there."""
     home = histories.new_project(tmp_path / "home")
     home.write("table.csv", "1\n")
@@ -194,12 +197,14 @@ def test_an_import_whose_repository_is_gone(laptop: Project, tmp_path: Path) -> 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "cannot be read here" not in clone.report
     assert "Not asked: the storage that data/table.csv was imported from." in done.stdout
-    needed = f"data/table.csv needs {home.root} at "
-    assert needed in clone.script("doctor").stdout
+    monkeypatch.chdir(clone.root)
+    (check,) = imports.examine(10)
+    assert check.state == "ok"
+    assert check.found.startswith(f"data/table.csv needs {home.root} at ")
     shutil.rmtree(home.root)
-    looked_at = clone.script("doctor")
-    assert looked_at.returncode == 1
-    assert "; the repository cannot be read: fatal: " in looked_at.stdout
+    (check,) = imports.examine(10)
+    assert check.blocks
+    assert "; the repository cannot be read: fatal: " in check.found
     done = clone.script("run")
     assert done.returncode == 4, done.stdout + done.stderr
     assert "`data/table.csv` is imported from" in clone.report

@@ -57,7 +57,7 @@ def examine(limit: float) -> Iterator[Check]:
     with ThreadPoolExecutor() as pool:
         listed = pool.submit(ci_secrets)
         newest = pool.submit(template_version)
-        imported = pool.submit(imports.examine, int(limit / 2))
+        imported = pool.submit(imports.examine, int(limit / 2)) if is_installed() else None
         can_ask = is_installed() and options()
         stored = pool.submit(storage.examine, limit) if can_ask else None
         yield from (
@@ -70,7 +70,7 @@ def examine(limit: float) -> Iterator[Check]:
             *secrets(),
         )
         yield from stored.result() if stored else []
-        yield from imported.result()
+        yield from imported.result() if imported else []
         yield from (ci_file(), pre_commit(), git_remote(), listed.result(), newest.result())
 
 

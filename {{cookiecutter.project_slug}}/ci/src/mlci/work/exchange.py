@@ -6,6 +6,8 @@ import time
 from dvc.repo import Repo
 
 from mlci.history.metadata import Output, read_outputs
+from mlci.history.origins import hide_credentials
+from mlci.markup import code
 from mlci.work import dvc_words, imports, upload
 from mlci.work.cache import new_files, remove_damaged
 from mlci.work.plan import sources
@@ -138,8 +140,19 @@ def judge_absent(session: Session, absent: list[str]) -> None:
         session.note(
             f"Not in the remote: {name_first(remade)}. A run that needs it makes it again."
         )
-    if brought := [found.path for found in imports.list_imports()]:
-        print(f"Not asked: the storage that {', '.join(brought)} was imported from.", flush=True)
-    for sentence in imports.unreadable(session.settings.time_limit):
-        session.remote_failed = True
-        session.note(sentence)
+    judge_imports(session)
+
+
+def judge_imports(session: Session) -> None:
+    """Note which imports nobody can get, since their repository, at their revision, is out of reach."""
+    brought = imports.list_imports()
+    if brought:
+        paths = ", ".join(found.path for found in brought)
+        print(f"Not asked: the storage that {paths} was imported from.", flush=True)
+    for found in brought:
+        if why := imports.why_unreadable(found, session.settings.time_limit):
+            session.remote_failed = True
+            session.note(
+                f"{code(found.path)} is imported from {code(hide_credentials(found.url))}, which"
+                f" cannot be read here at {code(found.rev)}: {code(why)}."
+            )

@@ -6,12 +6,9 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-import yaml
-
 from mlci.history.origins import hide_credentials
-from mlci.markup import code
 from mlci.storage.checks import Check
-from mlci.work.duplicate import git
+from mlci.storage.tools import ask
 
 
 class Import(NamedTuple):
@@ -24,9 +21,12 @@ class Import(NamedTuple):
 
 def list_imports() -> list[Import]:
     """Return the imports that the files `*.dvc` of the project tell."""
-    options = ["--cached", "--others", "--exclude-standard", "--deduplicate", "-z"]
+    import yaml  # here, since the doctor also runs where no package is installed
+
+    options = ["--cached", "--others", "--exclude-standard", "--deduplicate"]
+    listed, names = ask("git", "-c", "core.quotepath=false", "ls-files", *options, "--", "*.dvc")
     found = []
-    for name in filter(None, git("ls-files", *options, "--", "*.dvc").split("\0")):
+    for name in names.splitlines() if listed else []:
         text = Path(name).read_text(encoding="utf-8") if Path(name).is_file() else ""
         if "repo:" not in text:
             continue
@@ -40,24 +40,6 @@ def list_imports() -> list[Import]:
     return found
 
 
-def unreadable(time_limit: int) -> list[str]:
-    """Return a Markdown sentence for each import whose repository, at its revision, is out of reach.
-
-    Args:
-        time_limit: Seconds to wait for each of them.
-
-    """
-    sentences = []
-    for path, url, rev in list_imports():
-        if why := why_unreadable(url, rev, time_limit):
-            shown = hide_credentials(url)
-            sentences.append(
-                f"{code(path)} is imported from {code(shown)}, which cannot be read here at"
-                f" {code(rev)}: {code(why.replace(url, shown))}."
-            )
-    return sentences
-
-
 def examine(time_limit: int) -> list[Check]:
     """Return for each import what whoever pulls it needs, and whether this machine can read it.
 
@@ -66,26 +48,27 @@ def examine(time_limit: int) -> list[Check]:
 
     """
     checks = []
-    for path, url, rev in list_imports():
-        shown = hide_credentials(url)
-        needed = f"{path} needs {shown} at {rev[:10]}, and the storage that its .dvc/config names"
-        if why := why_unreadable(url, rev, time_limit):
-            found = f"{needed}; the repository cannot be read: {why.replace(url, shown)}"
-            checks.append(Check("Import", "failed", found, f"git ls-remote {shown}"))
+    for found in list_imports():
+        address = hide_credentials(found.url)
+        needed = f"{found.path} needs {address} at {found.rev[:10]}, and the storage of its remote"
+        if why := why_unreadable(found, time_limit):
+            failure = f"{needed}; the repository cannot be read: {why}"
+            checks.append(Check("Import", "failed", failure, f"git ls-remote {address}"))
         else:
             checks.append(Check("Import", "ok", needed))
     return checks
 
 
-def why_unreadable(url: str, rev: str, time_limit: int) -> str:
+def why_unreadable(found: Import, time_limit: int) -> str:
     """Fetch one commit without its files, into a folder that is thrown away; return Git's reason."""
-    address = str(Path(url).resolve()) if Path(url).exists() else url
+    local = Path(found.url)
+    address = str(local.resolve()) if local.exists() else found.url
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(["git", "init", "--quiet", "--bare", folder], check=True)
         command = ["git", "-C", folder, "fetch", "--quiet", "--depth=1", "--filter=blob:none"]
         try:
             done = subprocess.run(
-                [*command, "--", address, rev],
+                [*command, "--", address, found.rev],
                 env=os.environ
                 | {"GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": "ssh -oBatchMode=yes"},
                 capture_output=True,
@@ -100,4 +83,4 @@ def why_unreadable(url: str, rev: str, time_limit: int) -> str:
         return ""
     lines = done.stderr.strip().splitlines() or ["Git printed nothing"]
     reasons = [line for line in lines if line.startswith(("fatal:", "error:"))]
-    return (reasons or lines)[0]
+    return (reasons or lines)[0].replace(found.url, hide_credentials(found.url))
