@@ -82,6 +82,11 @@ class Teams:
             params = yaml.safe_load(self.datasets.read("params.yaml"))
             kept = yaml.safe_dump({"prepare": params["prepare"]})
             (self.datasets.path / "params.yaml").write_text(kept, encoding="utf-8")
+            text = self.datasets.read("pyproject.toml").replace('["src", "train.py"]', '["src"]')
+            (self.datasets.path / "pyproject.toml").write_text(text, encoding="utf-8")
+            self.datasets.run("pytest", "--quiet")
+            self.datasets.git("add", "--all")
+            self.datasets.run("pre-commit", "run", "--all-files")
         else:
             type_in(self.datasets, block)
 

@@ -56,9 +56,9 @@ def versions() -> tuple[dict[str, str], str]:
     linked = link()
     branch = f"refs/heads/{linked.get('checkout')}"
     asked, output = ask("git", "ls-remote", linked["template"], "HEAD", branch, "refs/tags/*")
+    listed = re.findall(r"^([0-9a-f]{40,64})\t(\S+)$", output, re.MULTILINE)
     # A repository that is itself a clone has names such as refs/remotes/origin/HEAD as well.
-    names = rf"HEAD|{re.escape(branch)}|refs/tags/\S+"
-    listed = re.findall(rf"^([0-9a-f]{{40,64}})\t({names})$", output, re.MULTILINE)
+    listed = [pair for pair in listed if not pair[1].startswith("refs/remotes/")]
     # Git lists the commit that an annotated tag stands for, marked by ^{}, after the tag itself.
     found = {name.removesuffix("^{}").removeprefix("refs/tags/"): commit for commit, name in listed}
     if not asked or "HEAD" not in found:
