@@ -209,6 +209,9 @@ def test_an_import_whose_repository_is_gone(
     assert done.returncode == 4, done.stdout + done.stderr
     assert "`data/table.csv` is imported from" in clone.report
     assert "cannot be read here at" in clone.report
+    text = (clone.root / "data" / "table.csv.dvc").read_text(encoding="utf-8")
+    clone.write("data/table.csv.dvc", f"<<<<<<< HEAD\n{text}=======\n{text}>>>>>>> other\n")
+    assert imports.examine(10) == []  # a merge that is not finished is a check of its own
 
 
 @pytest.mark.slow

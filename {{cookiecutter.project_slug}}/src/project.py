@@ -13,7 +13,7 @@ SOURCE, SCHEMA = Path("data/source"), Path("data/schema.yaml")
 TRAIN, TEST = Path("data/raw/train.parquet"), Path("data/raw/test.parquet")
 ROWS = Path("data/raw/rows.json")
 MODEL = Path("models/model.joblib")
-LARGEST = 3.4e38  # the most that models take: they work with float32
+LARGEST = (2 - 2.0**-23) * 2.0**127  # the most that models take: that of float32
 
 
 class DataError(Exception):

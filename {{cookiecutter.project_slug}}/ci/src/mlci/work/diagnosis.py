@@ -57,9 +57,9 @@ def examine(limit: float) -> Iterator[Check]:
     with ThreadPoolExecutor() as pool:
         listed = pool.submit(ci_secrets)
         newest = pool.submit(template_version)
-        imported = pool.submit(imports.examine, int(limit / 2)) if is_installed() else None
-        can_ask = is_installed() and options()
-        stored = pool.submit(storage.examine, limit) if can_ask else None
+        has_dvc = is_installed()
+        imported = pool.submit(imports.examine, int(limit / 2)) if has_dvc else None
+        stored = pool.submit(storage.examine, limit) if has_dvc and options() else None
         yield from (
             python(),
             git_identity(),
@@ -282,8 +282,8 @@ def template_version() -> Check:
     try:
         linked = template.link()
     except ValueError as error:
-        said, _, mend = str(error).rpartition(": ")
-        return Check("Template", "failed", said, mend)
+        said = str(error).removesuffix(f": {template.RESTORE}")
+        return Check("Template", "failed", said, template.RESTORE)
     found, reason = template.versions()
     version = f"{template.title(linked['commit'], found)} of {linked['template']}"
     if not found:

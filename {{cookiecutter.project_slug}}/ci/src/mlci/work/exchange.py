@@ -123,6 +123,7 @@ def push(session: Session, outputs: dict[str, Output]) -> None:
         session.lose_remote("asking what it has" if asked else "pushing", done)
     else:
         judge_absent(session, absent)
+        judge_imports(session)
 
 
 def judge_absent(session: Session, absent: list[str]) -> None:
@@ -140,7 +141,6 @@ def judge_absent(session: Session, absent: list[str]) -> None:
         session.note(
             f"Not in the remote: {name_first(remade)}. A run that needs it makes it again."
         )
-    judge_imports(session)
 
 
 def judge_imports(session: Session) -> None:

@@ -21,16 +21,19 @@ class Import(NamedTuple):
 
 def list_imports() -> list[Import]:
     """Return the imports that the files `*.dvc` of the project tell."""
-    import yaml  # here, since the doctor also runs where no package is installed
+    from mlci.history import formats  # here, since the doctor also runs where no package is
 
     options = ["--cached", "--others", "--exclude-standard", "--deduplicate"]
     listed, names = ask("git", "-c", "core.quotepath=false", "ls-files", *options, "--", "*.dvc")
     found = []
     for name in names.splitlines() if listed else []:
-        text = Path(name).read_text(encoding="utf-8") if Path(name).is_file() else ""
-        if "repo:" not in text:
+        content = Path(name).read_bytes() if Path(name).is_file() else b""
+        if b"repo:" not in content:
             continue
-        stage = yaml.safe_load(text)
+        try:
+            stage = formats.parse(content, name)
+        except ValueError:  # a merge left conflicts in it, which the doctor names
+            continue
         home = next((dep["repo"] for dep in stage.get("deps", []) if "repo" in dep), None)
         if home:
             rev = str(home.get("rev_lock") or home.get("rev") or "HEAD")

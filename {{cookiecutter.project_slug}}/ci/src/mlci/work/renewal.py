@@ -1,7 +1,6 @@
 """Bring the project to the newest version of its template, and say what is left to do by hand."""
 
 import json
-import shutil
 import subprocess
 import tempfile
 import tomllib
@@ -54,7 +53,7 @@ def take_newest() -> int:
         raise
     print(f"\nFrom {old} to {new} of the template:\n")
     try:
-        changed, dropped = compare_all(before["commit"], newest, own)
+        changed, dropped = compare_all(before["commit"], newest, own, left)
         left |= dropped
     except NotRenderedError as reason:
         changed = []
@@ -231,7 +230,9 @@ def compare(old: str, new: str, own: list[str]) -> str:
         return compared.stdout.decode(errors="replace")
 
 
-def compare_all(old: str, new: str, own: list[str]) -> tuple[list[str], dict[str, str]]:
+def compare_all(
+    old: str, new: str, own: list[str], left: dict[str, str]
+) -> tuple[list[str], dict[str, str]]:
     """Return the user's files that the template changed, and the changes that cruft dropped.
 
     A change that Git cannot apply, to a file that is no text, is ignored by Git or was removed
@@ -247,26 +248,19 @@ def compare_all(old: str, new: str, own: list[str]) -> tuple[list[str], dict[str
         folder = Path(name)
         render_both(old, new, own, folder)
         yours = differing(folder / "a", folder / "b")
-        dropped = {}
+        theirs = differing(folder / "rendered-a", folder / "rendered-b")
         told = {*list_changed(), template.LINK.as_posix()}
-        told |= {name.removesuffix(".rej") for name in list_left()}
-        for path in differing(folder / "rendered-a", folder / "rendered-b"):
-            if path in told:
-                continue
-            if what := missed(Path(path), folder / "rendered-b" / path):
-                dropped[path] = what
+        told |= {name.removesuffix(".rej") for name in left}
+        untold = {path: missed(Path(path), folder / "rendered-b" / path) for path in theirs}
+        dropped = {path: what for path, what in untold.items() if what and path not in told}
         return yours, dropped
 
 
 def differing(old: Path, new: Path) -> list[str]:
     """Return the names of the files that are not the same in two folders."""
-    names = {path.relative_to(side).as_posix() for side in (old, new) for path in files(side)}
+    paths = {path.relative_to(side) for side in (old, new) for path in side.rglob("*")}
+    names = {path.as_posix() for path in paths}
     return sorted(name for name in names if content(old / name) != content(new / name))
-
-
-def files(folder: Path) -> list[Path]:
-    """Return all files in a folder, at any depth."""
-    return [path for path in folder.rglob("*") if path.is_file()]
 
 
 def content(path: Path) -> bytes | None:
@@ -331,10 +325,8 @@ def render(version: str, own: list[str], folder: Path, side: str) -> None:
     (folder / side).mkdir()
     for pattern in own:
         for path in list(rendered.glob(pattern)):
-            target = folder / side / path.relative_to(rendered)
+            group = f"state-{side}" if pattern in STATE else side  # the state is not compared
+            target = folder / group / path.relative_to(rendered)
             target.parent.mkdir(parents=True, exist_ok=True)
-            if pattern in STATE:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-            else:
-                path.rename(target)
+            path.rename(target)
     rendered.rename(folder / f"rendered-{side}")

@@ -14,6 +14,7 @@ from mlci.storage.tools import ask
 from mlci.work.duplicate import changes, git
 
 LINK = Path(".cruft.json")
+RESTORE = f"git checkout HEAD -- {LINK}"
 # A template that asks for a password cannot be reached; lines that are cut in pieces tell little.
 # cruft compares files only, so the template's hook need not lock packages for it.
 QUICK = {"GIT_TERMINAL_PROMPT": "0", "COLUMNS": "1000", "MLCI_FILES_ONLY": "1"}
@@ -40,8 +41,7 @@ def link() -> dict[str, Any]:
         found: dict[str, Any] = json.loads(LINK.read_text(encoding="utf-8"))
         found["template"], found["commit"], found["context"]["cookiecutter"]
     except (OSError, KeyError, TypeError, ValueError) as error:
-        mend = f"git checkout HEAD -- {LINK}"
-        raise ValueError(f"{LINK} cannot be read ({error!r}): {mend}") from None
+        raise ValueError(f"{LINK} cannot be read ({error!r}): {RESTORE}") from None
     return found
 
 
