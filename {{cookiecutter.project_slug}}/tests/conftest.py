@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from ruamel.yaml import YAML
 
 from project import Prepare
 
@@ -52,10 +53,11 @@ def params() -> Prepare:
 
 @pytest.fixture
 def folder(table: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the table as own data, and the parameters of this project for its target."""
-    params = (ROOT / "params.yaml").read_text(encoding="utf-8").splitlines()
-    params = ["  target: label" if line.startswith("  target:") else line for line in params]
-    (tmp_path / "params.yaml").write_text("\n".join(params), encoding="utf-8")
+    """A folder with the table as own data, and this project's parameters that suit any table."""
+    params = YAML().load(ROOT / "params.yaml")
+    params["prepare"] = {"target": "label", "test_size": 0.2, "seed": 42}
+    params["train"]["folds"] = 5
+    YAML().dump(params, tmp_path / "params.yaml")
     (tmp_path / "data" / "source").mkdir(parents=True)
     (tmp_path / "models").mkdir()
     table.to_csv(tmp_path / "data" / "source" / "table.csv", index=False)

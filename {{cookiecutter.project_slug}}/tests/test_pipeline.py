@@ -2,10 +2,12 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from ruamel.yaml import YAML
 
 import evaluate
 import predict
@@ -17,16 +19,15 @@ from project import MODEL, TEST
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 
-def set_params(folder: Path, old: str, new: str) -> None:
-    path = folder / "params.yaml"
-    text = path.read_text(encoding="utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new), encoding="utf-8")
+def set_params(folder: Path, block: str, **values: Any) -> None:
+    params = YAML().load(folder / "params.yaml")
+    params[block].update(values)
+    YAML().dump(params, folder / "params.yaml")
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_pipeline_runs(folder: Path, table: pd.DataFrame, name: str) -> None:
-    set_params(folder, f"  model: {next(iter(MODELS))}", f"  model: {name}")
+    set_params(folder, "train", model=name)
     for stage in (prepare_data, train, evaluate):
         stage.main()
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
