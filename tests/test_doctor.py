@@ -405,6 +405,10 @@ def test_a_fork_goes_on_with_a_storage_of_its_own(bake, tmp_path: Path) -> None:
     fork.run("ci", "use-remote", tmp_path / "mine")
     assert str(tmp_path / "mine") in fork.read(".dvc/config")
     shutil.rmtree(tmp_path / "theirs")
+    check = doctor(project, Server(url=""))["Storage"]
+    assert check["state"] == "failed"
+    assert check["mend"] == f"mkdir {tmp_path / 'theirs'}"
+    assert not (tmp_path / "theirs").exists()
     shutil.rmtree(fork.path / ".dvc" / "cache")
     fork.run("dvc", "pull")
     assert checksums(fork.path) == made

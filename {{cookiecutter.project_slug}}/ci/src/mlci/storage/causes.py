@@ -15,6 +15,11 @@ REFUSED = "it refuses the credentials: they are wrong or lack a permission"
 CAUSES = [
     (r"not a git repository", "DVC needs Git", "git init"),
     (
+        r"there is no folder",
+        "its drive is not mounted, or it has still to be made",
+        "mkdir FOLDER",
+    ),
+    (
         r"shared object|[Uu]nable to load|DLL load failed",
         "a program that it needs is not on this machine; SECRETS.md names it",
         "",

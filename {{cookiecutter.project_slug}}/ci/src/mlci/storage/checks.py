@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -138,6 +139,8 @@ def command(mend: str, line: str = "") -> str:
         return change_address(mend == SCHEME)
     region = re.search(r"expecting '([\w-]+)'", line)
     mend = mend.replace("{name}", remote_name())
+    folder = line.partition("there is no folder ")[2]
+    mend = mend.replace("FOLDER", shlex.quote(folder))
     return mend.replace("REGION", region[1]) if region else mend
 
 

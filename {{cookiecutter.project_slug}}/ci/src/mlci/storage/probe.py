@@ -55,6 +55,9 @@ def round_trip(fs: Any, root: str) -> str:
         there, back = Path(folder, "there"), Path(folder, "back")
         there.write_bytes(content)
         with action("write"):
+            # Made here, it would hide a drive that is not mounted.
+            if fs.protocol == "local" and not fs.isdir(root):
+                raise FileNotFoundError(f"there is no folder {root}")
             fs.makedirs(fs.parent(path), exist_ok=True)
             fs.put_file(str(there), path)
         with action("list"):

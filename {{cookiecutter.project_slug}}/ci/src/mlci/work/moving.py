@@ -140,6 +140,7 @@ def move(target: Target, limit: float) -> None:
             renew_files(target)
             write_config(target, same, local, cache)
             python = sys.executable if same else make_environment(copy)
+            make_folder(target)
             check(python, limit)
             push(python)
             use_cache(None)
@@ -249,6 +250,20 @@ def make_environment(copy: Copy) -> str:
         if done.returncode:
             raise NotMovedError(f"The packages of this storage cannot be had: uv {command[0]}.")
     return str(copy.python)
+
+
+def make_folder(target: Target) -> None:
+    """Make the new storage, where it is a folder.
+
+    Raises:
+        NotMovedError: it cannot be made.
+    """
+    if "://" in target.url:
+        return
+    try:
+        Path(target.url).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise NotMovedError(f"The folder cannot be made: {error}") from None
 
 
 def check(python: str, limit: float) -> None:
