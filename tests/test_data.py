@@ -6,6 +6,7 @@ import json
 import shutil
 import zipfile
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 import joblib
@@ -214,6 +215,34 @@ CLASSES = {
     "several answers in a cell": Table(
         lines("told;x;y", lambda n: f"1,{n % 3};{n}.5;{word(n)}"), "and '.' in numbers"
     ),
+    "thousands": Table(
+        lines("sold,x,y", lambda n: f'"{n * 40:,}",{n * n % 7},{word(n)}'),
+        "column 'sold' holds numbers such as '",
+    ),
+    "a word among classes that are numbers": Table(
+        lines("x,y", lambda n: f"{n},{'NA' if n in (5, 40) else n * 7 % 5 // 3}"),
+        "column 'y' has classes that are numbers and 'NA' in 2 rows (7, 42): if it means missing",
+    ),
+    "empty columns of a spreadsheet": Table(
+        lines("x,y,,", lambda n: f"{n},{word(n)},,"), "columns without a name and values"
+    ),
+    "commas in the names": Table(
+        lines("1, age;2, income;y", lambda n: f"{n};{n % 7},5;{word(n)}"),
+        "is read with ';' between columns and ','",
+    ),
+    "a line break in a name": Table(
+        lines('"x\nin m";z;y', lambda n: f"{n},5;{n % 7};{word(n)}"),
+        "is read with ';' between columns and ','",
+    ),
+    "a quotation mark that nothing closes": Table(
+        lines("told,x,y", lambda n: f"{chr(34) * (n in (9, 50))}t{n},{n},{word(n)}"),
+        "own.csv, row 11: a cell holds whole rows",
+    ),
+    "versions": Table(
+        lines("version,x,y", lambda n: f"1.{n % 9}.1{n % 2},{n},{word(n)}"),
+        "",
+        params={"read": {"dtype": {"version": "str"}}},
+    ),
     "a separator that is given": Table(
         lines("x, m;y", lambda n: f"{n},5;{word(n)}"),
         "and ',' in numbers",
@@ -340,6 +369,7 @@ def test_every_format_gives_the_same_table(render: Render) -> None:
         "an index": {"own.parquet": indexed.getvalue()},
         "weekly": {f"{n}.csv": table[n : n + 20].to_csv(index=False).encode() for n in (0, 20, 40)},
         "excel": {},
+        "other files of Spark": {"part-0.parquet": parquet.getvalue(), "_SUCCESS": b""},
         # A column of numbers in one file and of text in the other is text in both.
         "other kinds": {"1.csv": b"x,z,y\n1,01,a\n2,,b\n3,3,a\n", "2.csv": b"x,z,y\n4,u,b\n"},
     }
@@ -523,6 +553,26 @@ def test_cells_are_predicted_as_they_were_learned(render: Render) -> None:
     assert heard["ISO"][2] == heard["with a time"][2] == found
     assert "'day' is no date in row 2, such as '02/13/2023'" in str(heard["the month first"][0])
     assert "'day' is no date in row 2, such as 'yesterday'" in str(heard["no date"][0])
+
+
+def test_parquet_keeps_what_it_holds(render: Render) -> None:
+    """Ids that float64 would mix up, and what `na_values` calls missing."""
+    project = render(task="classification")
+    table = pd.DataFrame({"x": [-9.0 if n % 9 == 1 else n for n in range(60)]})
+    table["y"] = [word(n) for n in range(60)]
+    ids = [10**18 + n for n in range(60)]
+    kinds = {"decimal": list(map(Decimal, ids)), "nullable": pd.array(ids, dtype="Int64")}
+    cases = copies(project, kinds)
+    for name, case in cases.items():
+        parquet = io.BytesIO()
+        table.assign(id=kinds[name]).to_parquet(parquet)
+        give(case, parquet.getvalue(), "own.parquet")
+        set_params(case, prepare={"target": "y", "id": "id", "read": {"na_values": ["-9"]}})
+    assert not [code for code, *_ in run_stages(project, cases, "prepare_data").values() if code]
+    for case in cases.values():
+        keys = pd.read_parquet(case.path / "data" / "raw" / "train.parquet").index
+        assert keys.is_unique
+        assert json.loads(case.read("data/raw/rows.json"))["missing_cells"] == 7
 
 
 def test_numbers_of_any_kind_are_learned(render: Render) -> None:

@@ -342,6 +342,14 @@ BAD_DATA = {
         "column 'noise' may be only one of target, group, time, id and drop",
         prepare={"group": "noise", "drop": ["noise"]},
     ),
+    "two rules": Bad(
+        "prepare.group and prepare.time cannot both be set",
+        prepare={"group": "noise", "time": "size"},
+    ),
+    "no such column to read": Bad(
+        "there is no column 'Size', which prepare.read.na_values names",
+        prepare={"read": {"na_values": {"Size": ["-9"]}}},
+    ),
     "no target left": Bad("column 'bought' may be only one of", prepare={"drop": ["bought"]}),
     "one group": Bad(
         "all rows have the same noise: none is left for the test",

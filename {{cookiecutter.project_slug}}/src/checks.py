@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 
 from project import LARGEST, Prepare
-from tables import DATE, convert, kind_of, name_rows
+from tables import DATE, convert, given_types, kind_of, name_rows
 
 SAMPLE = 10_000  # rows that are looked at where all would take too long
-SIGNED_NUMBER = r"(?=.*[%€$£,'])\s*[-+€$£]*\s*\d[\d.,' ]*\s*[%€$£]?\s*"
+NUMBER, SIGNS = r"\s*[-+€$£]*\s*\d[\d.,' ]*\s*[%€$£]?\s*", r"[%€$£,']"
 ID_NAME = re.compile(r"(?i:(^|[\W_])(id|uuid|guid)$)|[a-z]I[dD]$")
 
 
@@ -23,6 +23,12 @@ def find_problems(table: pd.DataFrame, params: Prepare) -> Iterator[str]:
             yield f"there is no column {name!r}, which params.yaml names; there are: {names}."
         elif named.count(name) > 1:
             yield f"column {name!r} may be only one of target, group, time, id and drop."
+    if params.group and params.time:
+        yield "prepare.group and prepare.time cannot both be set: the latest rows may be of any group."
+    for option in ("dtype", "na_values"):
+        given = params.read.get(option)
+        for name in set(given if isinstance(given, dict) else {}) - {*table.columns}:
+            yield f"there is no column {name!r}, which prepare.read.{option} names."
     if set(table.columns) - {*params.drop, params.id, params.group} <= {params.target}:
         yield f"there is no column but {params.target!r}: nothing to predict it from."
     if params.target in table and table[params.target].isna().all():
@@ -88,6 +94,12 @@ def find_warnings(table: pd.DataFrame, params: Prepare) -> Iterator[str]:
             f"{shares.iloc[0]:.1%} of the rows are of class {str(shares.index[0])!r}, so that"
             " accuracy misleads: look at balanced_accuracy."
         )
+    words = target[convert(target, "number").isna()] if is_text(target) else target[:0]
+    if 0 < len(words) < len(target) / 2:
+        yield (
+            f"column {target.name!r} has classes that are numbers and {words.iloc[0]!r} in"
+            f" {name_rows(words.index)}: if it means missing, list it in prepare.read.na_values."
+        )
 {%- endif %}
     look = table.sample(min(SAMPLE, len(table)), random_state=0)
     different = len(look[look.columns.difference([target.name, params.id])].drop_duplicates())
@@ -109,24 +121,25 @@ def find_warnings(table: pd.DataFrame, params: Prepare) -> Iterator[str]:
         text = table[name].dropna()
         text = text[convert(text, "number").isna()] if is_text(column) else text
         dates = column[column.str.fullmatch(DATE)] if is_text(column) else column[:0]
+        signed = column[column.str.contains(SIGNS)] if is_text(column) else column[:0]
         if column.dtype.kind in "iuf" and (column % 1 == 0).all() and column.abs().max() > 2**53:
             words = "has whole numbers beyond 2**53, of which models mix up some."
         elif count < 2:
             words = "is constant." if count else "is empty."
-        elif len(dates) > len(column) / 2:
+        elif len(dates) > len(column) / 2 and name not in given_types(params.read):
             words = (
                 f"is text, though it has dates such as {dates.iloc[0]}: some cells are none, or have"
                 " day and month the other way."
+            )
+        elif len(signed) and column.str.fullmatch(NUMBER).all():
+            words = (
+                f"holds numbers such as {signed.iloc[0]!r} as text: leave out signs such as % and $, or"
+                " set thousands and decimal in prepare.read."
             )
         elif is_text(column) and convert(column, "number").notna().mean() > 0.5 and len(text):
             words = (
                 f"is text because of cells such as {text.iloc[0]!r} in {name_rows(text.index)}:"
                 " to make them missing, list them in prepare.read.na_values."
-            )
-        elif is_text(column) and column.str.fullmatch(SIGNED_NUMBER).all():
-            words = (
-                f"holds numbers such as {column.iloc[0]!r} as text: leave out signs such as % and $, or"
-                " set thousands and decimal in prepare.read."
             )
         elif is_name and 20 < count == len(look) and table[name].is_unique:
             words = "is different in each row: if it is an id, set prepare.id or prepare.drop."

@@ -38,7 +38,7 @@ def read_tables(
     """
     tables: dict[str, pd.DataFrame] = {}
     problems = []
-    for path in sorted(folder.glob("[!.]*")):
+    for path in list_files(folder):
         try:
             tables[path.name] = next(read_chunks(path, options, classes))
             other = set(tables[path.name]) ^ set(tables[next(iter(tables))])
@@ -51,20 +51,32 @@ def read_tables(
     if problems or not tables:
         raise DataError(*problems or [f"it holds no table ({', '.join(FORMATS)})."])
     # As the files have it, where it is text in one of them: else 007 would become 7 in the others.
+    as_they_are = [classes, *given_types(options)]
     columns = tables[next(iter(tables))] if len(tables) > 1 else []
     if texts := [name for name in columns if len(kinds_of(tables, name)) > 1]:
         options = as_text(options, texts)
         tables = {name: next(read_chunks(folder / name, options, classes)) for name in tables}
-    dayfirst = unify(tables, options.get("dayfirst"), classes)
+    dayfirst = unify(tables, options.get("dayfirst"), as_they_are)
     return pd.concat(tables) if len(tables) > 1 else tables.popitem()[1], dayfirst
+
+
+def list_files(folder: Path) -> list[Path]:
+    """Return the files to read: none that is hidden, or like _SUCCESS, as Spark writes them."""
+    paths = sorted(folder.glob("[!.]*"))
+    return [p for p in paths if not p.name.startswith("_") or p.name.lower().endswith(FORMATS)]
+
+
+def given_types(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the columns whose type prepare.read names."""
+    types = options.get("dtype") or {}
+    return types if isinstance(types, dict) else {}
 
 
 def as_text(options: dict[str, Any], names: list[str]) -> dict[str, Any]:
     """Return the options of the reader with these columns as text, where no type is given."""
-    given = options.get("dtype") or {}
-    if not isinstance(given, dict):  # one type for all columns
+    if isinstance(options.get("dtype"), str):  # one type for all columns
         return options
-    return options | {"dtype": dict.fromkeys(names, "str") | given}
+    return options | {"dtype": dict.fromkeys(names, "str") | given_types(options)}
 
 
 def kinds_of(tables: dict[str, pd.DataFrame], name: str) -> set[str]:
@@ -73,17 +85,17 @@ def kinds_of(tables: dict[str, pd.DataFrame], name: str) -> set[str]:
     return {kind_of(column) for column in columns if column.notna().any()}
 
 
-def unify(tables: dict[str, pd.DataFrame], given: bool | None, classes: str | None) -> bool:
+def unify(tables: dict[str, pd.DataFrame], given: bool | None, as_they_are: list) -> bool:
     """Convert each column to one kind, the same in all tables; return whether the day is first.
 
-    Texts that all are dates become dates, but for classes.
+    Texts that all are dates become dates, but for the columns that stay as they are.
     """
     kinds, orders, examples = {}, {}, {}
     for name in tables[next(iter(tables))]:
         columns = [table[name] for table in tables.values()]
         found = kinds_of(tables, name)
         kinds[name] = found.pop() if len(found) == 1 else "text" if found else "number"
-        if kinds[name] == "text" and name != classes:
+        if kinds[name] == "text" and name not in as_they_are:
             orders[name] = set.intersection(*map(date_orders, columns))
             examples[name] = next(filter(None, map(find_short_date, columns)), None)
     dayfirst = choose_order(orders, examples, given)
@@ -121,7 +133,8 @@ def choose_order(
         if given is None and len(found) == 2 and examples[name]:
             tell(
                 f"column {name!r} has dates such as {examples[name]}, read with the {first} first:"
-                f" if the {other} is, set prepare.read.dayfirst to {value}."
+                f" if the {other} is, set prepare.read.dayfirst to {value}; if it is no"
+                " date, its prepare.read.dtype to str."
             )
     return dayfirst
 
@@ -132,18 +145,26 @@ def read_chunks(
     """Yield a table, so many rows at a time or whole; DataError where it cannot be read."""
     is_parquet = path.suffix.lower() == ".parquet"
     start = 1 if is_parquet or "names" in options else 2
+    if path.is_dir():
+        raise DataError("it is a folder: move the files in it to where the folder is.")
     if not path.name.lower().endswith(FORMATS):
         raise DataError(f"only {', '.join(FORMATS)} can be read.")
     try:
-        chunks = read_parquet(path, rows) if is_parquet else read_text(path, options, classes, rows)
+        if is_parquet:
+            chunks = read_parquet(path, options, rows)
+        else:
+            chunks = read_text(path, options, classes, rows)
         for chunk in chunks:
             chunk.index = pd.RangeIndex(start, start + len(chunk))
             start += len(chunk)
+            if not is_parquet and not (swallowed := find_swallowed(chunk)).empty:
+                where = f"{path.name}, {name_rows(swallowed.index)}"
+                tell(f"{where}: a cell holds whole rows: is a quotation mark missing?")
             is_empty = chunk.isna().all(axis=1)
             if is_empty.any():
                 tell(f"{path.name}: {name_rows(chunk.index[is_empty])} empty and left out.")
                 chunk = chunk[~is_empty]
-            yield chunk.drop(columns="", errors="ignore")
+            yield chunk.drop(columns=find_unnamed(chunk))
     except DataError:
         raise
     except UnicodeDecodeError as error:
@@ -156,7 +177,23 @@ def read_chunks(
         raise DataError(f"it is empty or cannot be read: {one_line(error)}") from error
 
 
-def read_parquet(path: Path, rows: int | None) -> Iterator[pd.DataFrame]:
+def find_unnamed(table: pd.DataFrame) -> list[str]:
+    """Return the columns without a name; DataError where one but the first has values."""
+    unnamed = [name for name in table if not name.strip()]
+    problems = [
+        f"column {len(name)} has no name: name it, or set prepare.read.skiprows where there are"
+        " other rows before the names."
+        for name in unnamed
+        if len(name) > 1 and table[name].notna().any()
+    ]
+    if problems:
+        raise DataError(*problems)
+    if any(len(name) > 1 for name in unnamed):
+        tell("columns without a name and values are left out.")
+    return unnamed
+
+
+def read_parquet(path: Path, options: dict[str, Any], rows: int | None) -> Iterator[pd.DataFrame]:
     """Yield the rows of a Parquet file; the names in its index are columns as well."""
     file, names, columns = pyarrow.parquet.ParquetFile(path), None, None
     if refused := [field.name for field in file.schema_arrow if is_no_cell(field.type)]:
@@ -167,7 +204,18 @@ def read_parquet(path: Path, rows: int | None) -> Iterator[pd.DataFrame]:
         chunk = batch.to_pandas()
         chunk = chunk.reset_index([name for name in chunk.index.names if name is not None])
         names = names or clean_names(list(chunk))
-        yield chunk.set_axis(names, axis=1)
+        chunk = chunk.set_axis(names, axis=1)
+        for name in names:
+            words = missing_words(options, name)
+            numbers = pd.to_numeric(words, errors="coerce").dropna()
+            chunk[name] = chunk[name].mask(chunk[name].isin([*words, *numbers]))
+        yield chunk
+
+
+def missing_words(options: dict[str, Any], name: str) -> pd.Series:
+    """Return what prepare.read.na_values has for a column."""
+    given = options.get("na_values", [])
+    return pd.Series(given.get(name, []) if isinstance(given, dict) else given, dtype=object)
 
 
 def is_no_cell(kind: pyarrow.DataType) -> bool:
@@ -179,12 +227,13 @@ def read_text(
     path: Path, options: dict[str, Any], classes: str | None, rows: int | None
 ) -> Iterator[pd.DataFrame]:
     """Yield the rows of a CSV or Excel file."""
-    own, given = dict(options), options.get("na_values", [])
+    own = dict(options)
     if refused := {"header", "index_col", "nrows", "usecols"} & set(own):
         raise DataError(f"prepare.read cannot set {refused}: see prepare.drop and read.names.")
     names = own.pop("names", None)
     by_column = {key: own.pop(key, None) for key in ("dtype", "parse_dates", "date_format")}
-    by_column["parse_dates"] = by_column["parse_dates"] or []
+    if by_column["parse_dates"]:
+        by_column["dayfirst"] = bool(options.get("dayfirst"))
     own = {key: own[key] for key in own if key not in ("na_values", "dayfirst")}
     read, other = pd.read_excel, pd.read_csv
     if path.suffix.lower() != ".xlsx":
@@ -203,8 +252,8 @@ def read_text(
     names = clean_names(names or first.tolist())
     words = {}
     for name in names:
-        more = given.get(name, []) if isinstance(given, dict) else given
-        words[name] = [*([""] if name == classes else MISSING), *pd.Series(more, dtype=object)]
+        usual = [""] if name == classes else MISSING
+        words[name] = [*usual, *missing_words(options, name)]
     if read is pd.read_csv:
         own |= {"index_col": False, "low_memory": False, "on_bad_lines": "warn", "chunksize": rows}
     own |= by_column | {"names": names, "na_values": words, "keep_default_na": False}
@@ -219,16 +268,32 @@ def read_text(
                     sentences = ["row 1 seems to be a title: set prepare.read.skiprows."]
                 if names[0].startswith("#"):
                     sentences = ["row 1 is a comment: delete it, or set prepare.read.comment: '#'."]
-                raise DataError(*sentences or ["its rows have more values than its header."])
+                more = "its rows have more values than its header: name all columns in it."
+                raise DataError(*sentences or [more])
             yield chunk
 
 
+def find_swallowed(table: pd.DataFrame) -> pd.Series:
+    """Return the cells that hold whole rows, as after a quotation mark that nothing closes."""
+    cell, mark = r"[^\n,;\t|]*", r"[,;\t|]"
+    row = r"\n" + (cell + mark) * (len(table.columns) - 1) + cell + r"\n"
+    found, texts = [], table.select_dtypes("str")
+    for name in texts:
+        column = texts[name]
+        cells = column[column.str.contains("\n", na=False, regex=False)]
+        found.append(cells[cells.str.contains(row)])
+    return pd.concat(found) if found else table.iloc[:0, 0]
+
+
 def find_separator(path: Path, options: dict[str, Any]) -> dict[str, str]:
-    """Return how to read a CSV file, by its first line and, where no comma is in it, by numbers."""
-    whole_line = {"sep": "\x1f", "header": None, "nrows": 1, "quoting": 3, "dtype": str}
-    line = str(pd.read_csv(path, **whole_line | options).iat[0, 0])
-    outside_quotes = re.sub('"[^"]*"', "", line)
-    separator = options.get("sep") or max(",\t;|", key=outside_quotes.count)
+    """Return how to read a CSV file, by its first lines and, where no comma is in it, by numbers."""
+    whole_lines = {"sep": "\x1f", "header": None, "nrows": 20, "quoting": 3, "dtype": str}
+    lines = pd.read_csv(path, **whole_lines | options)[0].dropna()
+    # A quoted cell may hold any mark, and line breaks.
+    outside_quotes = re.sub(r'(?<![^,;\t|\n])"[^"]*"', "", "\n".join(lines)).splitlines()
+    separator = options.get("sep") or max(
+        ",\t;|", key=lambda mark: rank_separator(mark, outside_quotes)
+    )
     if separator == "," or "decimal" in options:
         return {"sep": separator}
     cells = pd.read_csv(path, nrows=1000, dtype=str, **{"sep": separator} | options).stack()
@@ -236,6 +301,11 @@ def find_separator(path: Path, options: dict[str, Any]) -> dict[str, str]:
     decimal = "," if commas > points else "."
     tell(f"{path.name} is read with {separator!r} between columns and {decimal!r} in numbers.")
     return {"sep": separator, "decimal": decimal}
+
+
+def rank_separator(mark: str, lines: list[str]) -> tuple[int, int]:
+    """Return how often a mark is in each of these lines, and in the first one."""
+    return min(line.count(mark) for line in lines), lines[0].count(mark)
 
 
 def clean_names(columns: list[Any]) -> list[str]:
@@ -246,13 +316,10 @@ def clean_names(columns: list[Any]) -> list[str]:
     if names[0] == "":
         tell("column 1 has no name and is left out: it seems to count the rows.")
     problems = []
+    # As many spaces as its place: no name has spaces around, so these are unlike all others.
+    names = [name or " " * position for position, name in enumerate(names, start=1)]
     for position, name in enumerate(names, start=1):
-        if name == "" and position > 1:
-            problems.append(
-                f"column {position} has no name: name it, or set prepare.read.skiprows where there"
-                " are other rows before the names."
-            )
-        elif (first := names.index(name) + 1) < position:
+        if (first := names.index(name) + 1) < position:
             problems.append(f"columns {first} and {position} are both called {name!r}: rename one.")
     if problems:
         raise DataError(*problems)
@@ -293,9 +360,13 @@ def convert(column: pd.Series, kind: str, dayfirst: bool | None = None) -> pd.Se
     if column.dtype.kind in "mO" and pd.api.types.infer_dtype(column).startswith("timedelta"):
         column = pd.to_timedelta(column).dt.total_seconds()
     if kind == "number":
+        if pd.api.types.infer_dtype(column, skipna=False) == "decimal" and (column % 1 == 0).all():
+            column = column.map(int)
         numbers = pd.to_numeric(column, errors="coerce")
+        if not numbers.hasnans:
+            numbers = pd.Series(numbers.to_numpy(), numbers.index, name=numbers.name)
         is_plain = isinstance(numbers.dtype, np.dtype) and numbers.dtype.kind in "iuf"
-        return numbers if is_plain else numbers.astype("float64")
+        return numbers if is_plain and numbers.dtype != "float16" else numbers.astype("float64")
     if pd.api.types.is_float_dtype(column) and (column.dropna() % 1 == 0).all():
         column = column.astype("Int64")
     text = column.astype("str").str.strip()
