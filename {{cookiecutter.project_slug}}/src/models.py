@@ -182,11 +182,8 @@ class NumberedClasses(base.ClassifierMixin, base.BaseEstimator):
         self.estimator = estimator
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> "NumberedClasses":
-        classes, numbers = np.unique(y, return_inverse=True)
-        return self.set_trained(base.clone(self.estimator).fit(X, numbers), classes)
-
-    def set_trained(self, estimator: Any, classes: np.ndarray) -> "NumberedClasses":
-        self.estimator_, self.classes_ = estimator, classes
+        self.classes_, numbers = np.unique(y, return_inverse=True)
+        self.estimator_ = base.clone(self.estimator).fit(X, numbers)
         return self
 
     def predict(self, X: np.ndarray) -> np.ndarray:
