@@ -108,6 +108,7 @@ def scores(task: str) -> None:
     """Print, in a project, each table's mean of 5 folds by the three pipelines."""
     targets, read = public_tables(task)
     from models import MODELS, build_model, features  # type: ignore[import-not-found]  # noqa: PLC0415
+    from project import Train  # type: ignore[import-not-found]  # noqa: PLC0415
     from sklearn import compose, impute, model_selection, pipeline, preprocessing  # noqa: PLC0415
     from skrub import tabular_pipeline  # noqa: PLC0415
     from tables import convert, kind_of  # type: ignore[attr-defined]  # noqa: PLC0415
@@ -130,9 +131,10 @@ def scores(task: str) -> None:
             ),
             (pipeline.make_pipeline(impute.SimpleImputer(strategy="most_frequent"), *plain), texts),
         )
+        params = Train(model=model, folds=5, threads=1, seed=0, **{model: settings})
         estimator = MODELS[model].set_params(**settings)
         pipelines = {
-            "here": build_model(model, settings, kinds, 0),
+            "here": build_model(params, kinds),
             "ColumnTransformer": pipeline.make_pipeline(columns, estimator),
             "skrub": tabular_pipeline(estimator),
         }

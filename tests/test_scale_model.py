@@ -25,13 +25,13 @@ sys.path[:0] = ["src", "."]
 import numpy as np, pandas as pd
 import boosting, train
 from models import build_model, features, load_model
-from project import MODEL, TEST, TRAIN
+from project import MODEL, TEST, TRAIN, Train, read_params
 boosting.SAMPLE = 500
 train.main()
 trained = load_model(MODEL)
 info, rows, test = trained.info, pd.read_parquet(TRAIN), pd.read_parquet(TEST)
 y, test_y = (np.array(table[info["target"]].tolist()) for table in (rows, test))
-plain = build_model("xgboost", info["settings"], info["columns"], 42)
+plain = build_model(read_params(Train), info["columns"])
 plain.fit(features(rows, info["columns"]), y)
 X = features(test, info["columns"])
 print(json.dumps([model.score(X, test_y) for model in (trained, plain)]))

@@ -34,10 +34,10 @@ def find_problems(table: pd.DataFrame, params: Prepare) -> Iterator[str]:
     if params.target in table and table[params.target].isna().all():
         yield f"column {params.target!r} is empty: there is nothing to learn."
     for name, column in table.items():
-        cells = column
-        if name == params.time and is_text(column):
-            cells = convert(column, "date", params.read.get("dayfirst"))
-        bad = {"no date": column.notna() & cells.isna()}
+        bad = {}
+        if name == params.time and kind_of(column) == "text":
+            dates = convert(column, "date", params.read.get("dayfirst"))
+            bad["no date"] = column.notna() & dates.isna()
         if name in (params.group, params.time, params.id):
             bad["empty"] = column.isna()
         if column.dtype.kind == "f":
@@ -49,36 +49,32 @@ def find_problems(table: pd.DataFrame, params: Prepare) -> Iterator[str]:
 {% if cookiecutter.task == 'classification' %}
 def find_bad_target(column: pd.Series, keys: np.ndarray, rows: int = 0) -> Iterator[str]:
     """Yield why these classes cannot be learned; keys are equal where rows belong together."""
+    name = f"column {column.name!r}"
     different = pd.Series(keys, column.index).groupby(column).nunique()
     if kind_of(column) == "number" and len(different) > max(20, max(rows, len(column)) / 10):
-        yield (
-            f"column {column.name!r} has {len(different)} different numbers: this looks like"
-            " regression, but the project predicts classes (make one with task=regression)."
-        )
+        other = "but the project predicts classes (make one with task=regression)"
+        yield f"{name} has {len(different)} different numbers: this looks like regression, {other}."
     elif len(different) < 2:
-        yield f"column {column.name!r} must hold two classes or more, not {[*different.index]}."
+        yield f"{name} must hold two classes or more, not {[*different.index]}."
     else:
-        for name in different.index[different < 2]:
-            yield (
-                f"column {column.name!r}: class {str(name)!r} has only"
-                f" {name_rows(column.index[column == name])}, where two that differ are needed, one"
-                " to learn and one to test: add some, or leave the class out."
-            )
+        need = "two that differ are needed, one to learn and one to test"
+        for rare in different.index[different < 2]:
+            found = f"class {str(rare)!r} has only {name_rows(column.index[column == rare])}"
+            yield f"{name}: {found}, where {need}: add some, or leave the class out."
 
 {% else %}
 def find_bad_target(column: pd.Series, keys: np.ndarray, rows: int = 0) -> Iterator[str]:
     """Yield why these numbers cannot be predicted; keys are equal where rows belong together."""
+    name = f"column {column.name!r}"
     numbers = column if kind_of(column) == "number" else convert(column.astype("str"), "number")
     text = column[numbers.isna()]
     if len(text):
-        yield (
-            f"column {column.name!r} is no number in {name_rows(text.index)}, such as"
-            f" {str(text.iloc[0])!r}: if it holds numbers, set decimal, thousands or na_values in"
-            " prepare.read; else this looks like classification, but the project predicts numbers"
-            " (make one with task=classification)."
-        )
+        found = f"{name} is no number in {name_rows(text.index)}, such as {str(text.iloc[0])!r}"
+        remedy = "if it holds numbers, set decimal, thousands or na_values in prepare.read"
+        other = "but the project predicts numbers (make one with task=classification)"
+        yield f"{found}: {remedy}; else this looks like classification, {other}."
     elif numbers.nunique() < 2:
-        yield f"column {column.name!r} is {numbers.iloc[0]} everywhere: there is nothing to predict."
+        yield f"{name} is {numbers.iloc[0]} everywhere: there is nothing to predict."
     elif len(np.unique(keys)) < 10:
         count = max(rows, len(column))
         yield f"{count} rows are too few, or identical, for training and a test: add some."
@@ -90,62 +86,52 @@ def find_warnings(table: pd.DataFrame, params: Prepare) -> Iterator[str]:
 {%- if cookiecutter.task == 'classification' %}
     shares = target.value_counts(normalize=True)
     if shares.iloc[0] >= 0.9:
-        yield (
-            f"{shares.iloc[0]:.1%} of the rows are of class {str(shares.index[0])!r}, so that"
-            " accuracy misleads: look at balanced_accuracy."
-        )
-    words = target[convert(target, "number").isna()] if is_text(target) else target[:0]
+        found = f"{shares.iloc[0]:.1%} of the rows are of class {str(shares.index[0])!r}"
+        yield f"{found}, so that accuracy misleads: look at balanced_accuracy."
+    words = target[convert(target, "number").isna()] if kind_of(target) == "text" else target[:0]
     if 0 < len(words) < len(target) / 2:
-        yield (
-            f"column {target.name!r} has classes that are numbers and {words.iloc[0]!r} in"
-            f" {name_rows(words.index)}: if it means missing, list it in prepare.read.na_values."
-        )
+        found = f"classes that are numbers and {words.iloc[0]!r} in {name_rows(words.index)}"
+        remedy = "if it means missing, list it in prepare.read.na_values"
+        yield f"column {target.name!r} has {found}: {remedy}."
 {%- endif %}
     look = table.sample(min(SAMPLE, len(table)), random_state=0)
     different = len(look[look.columns.difference([target.name, params.id])].drop_duplicates())
+    found = f"of {len(look)} rows {different} are different"
     if params.id and different < len(look) * 0.95:
-        yield (
-            f"of {len(look)} rows {different} are different but for {params.id!r}; identical ones may be"
-            " on both sides, so that the test looks easier than it is: if so, set prepare.drop"
-            " instead of prepare.id."
-        )
+        risk = "identical ones may be on both sides, so that the test looks easier than it is"
+        remedy = "if so, set prepare.drop instead of prepare.id"
+        yield f"{found} but for {params.id!r}; {risk}: {remedy}."
     elif different < len(look) / 5:
-        yield (
-            f"of {len(look)} rows {different} are different; those that are not stay together, so"
-            " that the test asks for what the model has not seen."
-        )
+        effect = "so that the test asks for what the model has not seen"
+        yield f"{found}; those that are not stay together, {effect}."
     for name in table.columns.difference([target.name, params.id, params.group, params.time]):
         column, count = look[name].dropna(), look[name].nunique()
-        is_name = is_text(column) or column.dtype.kind in "iu"
+        is_text = kind_of(column) == "text"
+        is_name = is_text or column.dtype.kind in "iu"
         words = ""
         text = table[name].dropna()
-        text = text[convert(text, "number").isna()] if is_text(column) else text
-        dates = column[column.str.fullmatch(DATE)] if is_text(column) else column[:0]
-        signed = column[column.str.contains(SIGNS)] if is_text(column) else column[:0]
+        text = text[convert(text, "number").isna()] if is_text else text
+        dates = column[column.str.fullmatch(DATE)] if is_text else column[:0]
+        signed = column[column.str.contains(SIGNS)] if is_text else column[:0]
         if column.dtype.kind in "iuf" and (column % 1 == 0).all() and column.abs().max() > 2**53:
             words = "has whole numbers beyond 2**53, of which models mix up some."
         elif count < 2:
             words = "is constant." if count else "is empty."
         elif len(dates) > len(column) / 2 and name not in given_types(params.read):
-            words = (
-                f"is text, though it has dates such as {dates.iloc[0]}: some cells are none, or have"
-                " day and month the other way."
-            )
+            cause = "some cells are none, or have day and month the other way"
+            words = f"is text, though it has dates such as {dates.iloc[0]}: {cause}."
         elif len(signed) and column.str.fullmatch(NUMBER).all():
-            words = (
-                f"holds numbers such as {signed.iloc[0]!r} as text: leave out signs such as % and $, or"
-                " set thousands and decimal in prepare.read."
-            )
-        elif is_text(column) and convert(column, "number").notna().mean() > 0.5 and len(text):
-            words = (
-                f"is text because of cells such as {text.iloc[0]!r} in {name_rows(text.index)}:"
-                " to make them missing, list them in prepare.read.na_values."
-            )
+            remedy = "leave out signs such as % and $, or set thousands and decimal in prepare.read"
+            words = f"holds numbers such as {signed.iloc[0]!r} as text: {remedy}."
+        elif is_text and convert(column, "number").notna().mean() > 0.5 and len(text):
+            cause = f"cells such as {text.iloc[0]!r} in {name_rows(text.index)}"
+            remedy = "to make them missing, list them in prepare.read.na_values"
+            words = f"is text because of {cause}: {remedy}."
         elif is_name and 20 < count == len(look) and table[name].is_unique:
             words = "is different in each row: if it is an id, set prepare.id or prepare.drop."
         elif is_name and ID_NAME.search(name) and not params.group:
             words = "looks like an id of several rows: set prepare.group or prepare.drop."
-        elif is_text(column) and count > 100:
+        elif is_text and count > 100:
             words = f"has {count} categories: try train.text: target."
         if words:
             yield f"column {name!r} {words}"
@@ -153,19 +139,15 @@ def find_warnings(table: pd.DataFrame, params: Prepare) -> Iterator[str]:
             yield f"column {name!r} tells {target.name!r} by itself: is it known beforehand?"
 
 
-def is_text(column: pd.Series) -> bool:
-    """Tell whether a column holds text."""
-    return kind_of(column) == "text"
-
-
 def gives_away(feature: pd.Series, target: pd.Series) -> bool:
     """Tell whether a feature has the order of the numbers, or of the classes, to predict."""
 {%- if cookiecutter.task == 'classification' %}
-    if is_text(feature):  # other words for the classes
+    if kind_of(feature) == "text":  # other words for the classes
         classes = target.groupby(feature).nunique()
         return bool(classes.max() == 1 and len(classes) <= 2 * target.nunique())
     ordered = target[feature.sort_values().index]
     return int((ordered != ordered.shift()).sum()) <= target.nunique()
 {%- else %}
-    return not is_text(feature) and bool(abs(feature.rank().corr(target.rank())) > 0.999)
+    is_text = kind_of(feature) == "text"
+    return not is_text and bool(abs(feature.rank().corr(target.rank())) > 0.999)
 {%- endif %}

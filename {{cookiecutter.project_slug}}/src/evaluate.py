@@ -9,7 +9,6 @@ import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -39,10 +38,8 @@ def predict(model: Pipeline, test: pd.DataFrame) -> pd.DataFrame:
         scores = model[-1].decision_function(numbers).reshape(len(test), -1)
     else:
         scores = predicted[:, np.newaxis] == model.classes_
-    found = pd.DataFrame(scores, test.index)
-    found.insert(0, "predicted", predicted)
-    found.insert(0, "actual", test[model.info["target"]].to_numpy())
-    return found
+    found = pd.DataFrame({"actual": test[model.info["target"]], "predicted": predicted})
+    return pd.concat([found, pd.DataFrame(scores, test.index)], axis=1)
 
 
 def evaluate(model: Pipeline, found: pd.DataFrame) -> tuple[dict[str, float], dict]:
@@ -206,18 +203,17 @@ def main() -> None:
         plots["test_rows"] = row_by_row(model, found)
     if undefined := [name for name, value in metrics.items() if math.isnan(value)]:
         print(f"note: of these test rows {', '.join(undefined)} cannot be told.", file=sys.stderr)
-    metrics = {name: value for name, value in metrics.items() if name not in undefined}
-    report: dict[str, Any] = {name: float(f"{value:.6g}") for name, value in metrics.items()}
-    report["cv"] = model.info["cv"]
+    metrics = {name: float(f"{metrics[name]:.6g}") for name in metrics if name not in undefined}
     rows = json.loads(ROWS.read_text(encoding="utf-8"))
-    report["data"] = {name: found for name, found in rows.items() if name != "dayfirst"}
+    rows.pop("dayfirst", None)
+    report = metrics | {"cv": model.info["cv"], "data": rows}
     PLOTS.mkdir(exist_ok=True)
     Path("metrics.json").write_text(json.dumps(report, indent=2) + "\n", newline="\n")
     # The split has shuffled the rows, so the first ones are a fair sample of them all.
     plots["predictions"] = plots["predictions"].head(params.plot_rows)
     for name, table in plots.items():
         table.to_csv(PLOTS / f"{name}.csv", index=False, float_format="%.6g", lineterminator="\n")
-    print(", ".join(f"{name} {report[name]}" for name in metrics))
+    print(", ".join(f"{name} {value}" for name, value in metrics.items()))
 
 
 if __name__ == "__main__":

@@ -9,19 +9,13 @@ from skrub import TableReport
 from project import SOURCE, DataError, Prepare, list_problems, read_params, require
 from tables import read_tables
 
-
-def main() -> None:
-    require(SOURCE)
-    params = read_params(Prepare)
-    page = Path("look.html").resolve()
-    try:
-        table, _ = read_tables(SOURCE, params.read, params.target)
-    except DataError as error:
-        sys.exit(list_problems(SOURCE.as_posix(), error.args))
-    TableReport(table).write_html(page)
-    print(f"Wrote {page.name}")
-    webbrowser.open(page.as_uri())
-
-
-if __name__ == "__main__":
-    main()
+require(SOURCE)
+params = read_params(Prepare)
+try:
+    table, _ = read_tables(SOURCE, params.read, params.target)
+except DataError as error:
+    sys.exit(list_problems(SOURCE.as_posix(), error.args))
+page = Path("look.html").resolve()
+TableReport(table).write_html(page)
+print(f"Wrote {page.name}")
+webbrowser.open(page.as_uri())

@@ -50,27 +50,20 @@ MODELS["xgboost"] = xgboost.XGB{{ 'Classifier' if cookiecutter.task == 'classifi
 {%- endif %}
 
 
-def build_model(
-    name: str,
-    settings: dict[str, Any],
-    kinds: dict[str, str],
-    seed: int,
-    text: str = "string",
-    has_gaps: bool = True,
-) -> Pipeline:
+def build_model(params: Train, kinds: dict[str, str], has_gaps: bool = True) -> Pipeline:
     """Return the untrained pipeline for columns of these kinds; ValueError for a wrong setting.
 
     A plain key is a setting of the model (of its last step, where MODELS holds a pipeline), and
     `step__key` one of a step of this pipeline or of the one in MODELS.
     """
-    model = base.clone(MODELS[name])
+    model = base.clone(MODELS[params.model])
     steps: dict[str, Any] = {
-        "table": table_step(kinds, text),
+        "table": table_step(kinds, params.text),
         # Where no cell is missing an indicator would say nothing, but cost a copy of the table.
         "impute": SimpleImputer(add_indicator=has_gaps, keep_empty_features=True, copy=False),
         "scale": StandardScaler(copy=False),
     }
-    for key, value in settings.items():
+    for key, value in dict(getattr(params, params.model, None) or {}).items():
         step, _, rest = key.partition("__")
         if rest and steps.get(step) == "passthrough":
             raise ValueError(f"{key} has no effect: the table holds numbers only.")
@@ -87,7 +80,7 @@ def build_model(
     pipeline = Pipeline([*steps.items(), ("model", model)])
     for key, value in pipeline.get_params().items():
         if key.endswith("random_state") and value is None:
-            pipeline.set_params(**{key: seed})
+            pipeline.set_params(**{key: params.seed})
     return pipeline
 
 
@@ -182,11 +175,8 @@ class NumberedClasses(base.ClassifierMixin, base.BaseEstimator):
         self.estimator = estimator
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> "NumberedClasses":
-        classes, numbers = np.unique(y, return_inverse=True)
-        return self.set_trained(base.clone(self.estimator).fit(X, numbers), classes)
-
-    def set_trained(self, estimator: Any, classes: np.ndarray) -> "NumberedClasses":
-        self.estimator_, self.classes_ = estimator, classes
+        self.classes_, numbers = np.unique(y, return_inverse=True)
+        self.estimator_ = base.clone(self.estimator).fit(X, numbers)
         return self
 
     def predict(self, X: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -72,14 +73,12 @@ def predict_file(model: Pipeline, source: Path) -> Iterator[pd.DataFrame]:
 
 def find_names(source: Path, info: dict) -> dict[str, list[str]]:
     """Return the names of a table without a header, which may be without the target."""
-    given = info["read"].get("names")
-    for names in [given, [name for name in given if name != info["target"]]] if given else []:
-        options = info["read"] | {"names": names}
-        try:
-            next(read_chunks(source, options, rows=1))
+    given = info["read"].get("names") or []
+    shorter = [name for name in given if name != info["target"]]
+    for names in [given, shorter] if given else []:
+        with suppress(DataError):
+            next(read_chunks(source, info["read"] | {"names": names}, rows=1))
             return {"names": names}
-        except DataError:
-            continue
     return {}
 
 

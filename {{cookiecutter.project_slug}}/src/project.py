@@ -92,12 +92,12 @@ def read_params(kind: type[Block]) -> Any:
     """Return the block that is named like this class; exit with all that is wrong in it."""
     name = kind.__name__.lower()
     try:
-        return validate(kind, name, (YAML(typ="safe").load(Path("params.yaml")) or {}).get(name))
+        params = YAML(typ="safe").load(Path("params.yaml")) or {}
+        return validate(kind, name, params.get(name))
     except DataError as error:
-        problems = list(error.args)
+        sys.exit(list_problems("params.yaml", error.args))
     except (OSError, YAMLError, AttributeError) as error:
-        problems = [one_line(error)]
-    sys.exit(list_problems("params.yaml", problems))
+        sys.exit(f"params.yaml: {one_line(error)}")
 
 
 def validate(kind: type[BaseModel], name: str, block: Any) -> Any:

@@ -7,15 +7,12 @@ Source: https://archive.ics.uci.edu/dataset/80
 
 from pathlib import Path
 
-import pandas as pd
 from sklearn.datasets import load_digits
 
 PATH = Path("data/source/digits.csv")
 
-
-def sample_table() -> pd.DataFrame:
-    """Return 64 integer columns `pixel_<row>_<column>` and the label column `digit`."""
-    return load_digits(as_frame=True).frame.astype(int).rename(columns={"target": "digit"})
+# 64 integer columns `pixel_<row>_<column>` and the label column `digit`.
+table = load_digits(as_frame=True).frame.astype(int).rename(columns={"target": "digit"})
 {%- else -%}
 """Write the diabetes study that scikit-learn brings to data/source, until you bring your own data.
 
@@ -26,24 +23,13 @@ Source: https://www4.stat.ncsu.edu/~boos/var.select/diabetes.html
 
 from pathlib import Path
 
-import pandas as pd
 from sklearn.datasets import load_diabetes
 
 PATH = Path("data/source/diabetes.csv")
 
-
-def sample_table() -> pd.DataFrame:
-    """Return ten feature columns in their own units and the label column `progression`."""
-    table = load_diabetes(as_frame=True, scaled=False).frame
-    return table.rename(columns={"target": "progression"})
+# Ten feature columns in their own units and the label column `progression`.
+table = load_diabetes(as_frame=True, scaled=False).frame.rename(columns={"target": "progression"})
 {%- endif %}
-
-
-def main() -> None:
-    PATH.parent.mkdir(parents=True, exist_ok=True)
-    sample_table().to_csv(PATH, index=False, lineterminator="\n")
-    print(f"Wrote {PATH.as_posix()}")
-
-
-if __name__ == "__main__":
-    main()
+PATH.parent.mkdir(parents=True, exist_ok=True)
+table.to_csv(PATH, index=False, lineterminator="\n")
+print(f"Wrote {PATH.as_posix()}")

@@ -47,14 +47,13 @@ def find_violations(table: pd.DataFrame) -> Iterator[str]:
         rules = validate(Schema, SCHEMA.as_posix(), YAML(typ="safe").load(SCHEMA)).columns
     except YAMLError as error:
         raise DataError(f"{SCHEMA.as_posix()}: {one_line(error)}") from error
-    for name in [*table.columns.difference([*rules]), *rules]:
-        rule, column = rules.get(name), table.get(name)
-        if rule is None:
-            yield f"column {name!r} is not in {SCHEMA.as_posix()}."
-        elif column is None and rule.required:
+    for name in table.columns.difference([*rules]):
+        yield f"column {name!r} is not in {SCHEMA.as_posix()}."
+    for name, rule in rules.items():
+        if name in table:
+            yield from find_wrong_cells(table[name], rule)
+        elif rule.required:
             yield f"column {name!r} is not there, but {SCHEMA.as_posix()} requires it."
-        elif column is not None:
-            yield from find_wrong_cells(column, rule)
 
 
 def find_wrong_cells(column: pd.Series, rule: Column) -> Iterator[str]:

@@ -79,8 +79,7 @@ def split(table: pd.DataFrame, params: Prepare) -> tuple[pd.DataFrame, pd.DataFr
         if taken.all():
             taken[0] = False
         is_test[order.index] = taken[place]
-    shuffled = np.argsort(table.index.to_numpy(), kind="stable")
-    return table.iloc[shuffled[~is_test[shuffled]]], table.iloc[shuffled[is_test[shuffled]]]
+    return table[~is_test].sort_index(kind="stable"), table[is_test].sort_index(kind="stable")
 
 
 def folds(

@@ -20,6 +20,7 @@ import pyarrow.parquet
 from project import DataError, one_line
 
 FORMATS = (".csv", ".tsv", ".csv.gz", ".csv.zip", ".parquet", ".xlsx")
+BY_COLUMN = ("dtype", "parse_dates", "date_format")  # options that name columns
 NUMBERS = ("integer", "floating", "mixed-integer-float", "decimal", "empty")
 # Cells that are missing; but in a column of classes these words are classes.
 MISSING = ["", "#N/A", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null", "-nan"]
@@ -50,14 +51,21 @@ def read_tables(
             problems += [f"{path.name}: {sentence}" for sentence in error.args]
     if problems or not tables:
         raise DataError(*problems or [f"it holds no table ({', '.join(FORMATS)})."])
-    # As the files have it, where it is text in one of them: else 007 would become 7 in the others.
     as_they_are = [classes, *given_types(options)]
-    columns = tables[next(iter(tables))] if len(tables) > 1 else []
-    if texts := [name for name in columns if len(kinds_of(tables, name)) > 1]:
+    if len(tables) == 1:
+        table = tables.popitem()[1]
+        return table, unify(table, options.get("dayfirst"), as_they_are)
+    # As the files have it, where it is text in one of them: else 007 would become 7 in the others.
+    kinds = [table.dropna(axis=1, how="all").apply(kind_of) for table in tables.values()]
+    count = pd.DataFrame(kinds).nunique()
+    if texts := [*count.index[count > 1]]:
         options = as_text(options, texts)
         tables = {name: next(read_chunks(folder / name, options, classes)) for name in tables}
-    dayfirst = unify(tables, options.get("dayfirst"), as_they_are)
-    return pd.concat(tables) if len(tables) > 1 else tables.popitem()[1], dayfirst
+    for table in tables.values():
+        for name, column in table.items():
+            table[name] = convert(column, "text" if name in texts else kind_of(column))
+    table = pd.concat(tables)
+    return table, unify(table, options.get("dayfirst"), as_they_are)
 
 
 def list_files(folder: Path) -> list[Path]:
@@ -79,30 +87,20 @@ def as_text(options: dict[str, Any], names: list[str]) -> dict[str, Any]:
     return options | {"dtype": dict.fromkeys(names, "str") | given_types(options)}
 
 
-def kinds_of(tables: dict[str, pd.DataFrame], name: str) -> set[str]:
-    """Return what the cells of a column are, in all tables that have some."""
-    columns = [table[name] for table in tables.values()]
-    return {kind_of(column) for column in columns if column.notna().any()}
-
-
-def unify(tables: dict[str, pd.DataFrame], given: bool | None, as_they_are: list) -> bool:
-    """Convert each column to one kind, the same in all tables; return whether the day is first.
+def unify(table: pd.DataFrame, given: bool | None, as_they_are: list) -> bool:
+    """Convert each column to one kind; return whether dates have the day first.
 
     Texts that all are dates become dates, but for the columns that stay as they are.
     """
-    kinds, orders, examples = {}, {}, {}
-    for name in tables[next(iter(tables))]:
-        columns = [table[name] for table in tables.values()]
-        found = kinds_of(tables, name)
-        kinds[name] = found.pop() if len(found) == 1 else "text" if found else "number"
-        if kinds[name] == "text" and name not in as_they_are:
-            orders[name] = set.intersection(*map(date_orders, columns))
-            examples[name] = next(filter(None, map(find_short_date, columns)), None)
+    kinds = {name: kind_of(column) for name, column in table.dropna(axis=1, how="all").items()}
+    texts = [name for name, kind in kinds.items() if kind == "text" and name not in as_they_are]
+    orders = {name: date_orders(table[name]) for name in texts}
+    examples = {name: find_short_date(table[name]) for name in texts}
     dayfirst = choose_order(orders, examples, given)
-    for name, kind in kinds.items():
-        for table in tables.values():
-            is_date = dayfirst in orders.get(name, ())
-            table[name] = convert(table[name], "date" if is_date else kind, dayfirst)
+    for name in table:
+        is_date = dayfirst in orders.get(name, ())
+        kind = "date" if is_date else kinds.get(name, "number")
+        table[name] = convert(table[name], kind, dayfirst)
     return dayfirst
 
 
@@ -131,11 +129,9 @@ def choose_order(
     first, other, value = ("day", "month", "false") if dayfirst else ("month", "day", "true")
     for name, found in orders.items():
         if given is None and len(found) == 2 and examples[name]:
-            tell(
-                f"column {name!r} has dates such as {examples[name]}, read with the {first} first:"
-                f" if the {other} is, set prepare.read.dayfirst to {value}; if it is no"
-                " date, its prepare.read.dtype to str."
-            )
+            remedy = f"if the {other} is, set prepare.read.dayfirst to {value}"
+            dates = f"column {name!r} has dates such as {examples[name]}, read with the {first}"
+            tell(f"{dates} first: {remedy}; if it is no date, its prepare.read.dtype to str.")
     return dayfirst
 
 
@@ -180,15 +176,11 @@ def read_chunks(
 def find_unnamed(table: pd.DataFrame) -> list[str]:
     """Return the columns without a name; DataError where one but the first has values."""
     unnamed = [name for name in table if not name.strip()]
-    problems = [
-        f"column {len(name)} has no name: name it, or set prepare.read.skiprows where there are"
-        " other rows before the names."
-        for name in unnamed
-        if len(name) > 1 and table[name].notna().any()
-    ]
-    if problems:
-        raise DataError(*problems)
-    if any(len(name) > 1 for name in unnamed):
+    others = [name for name in unnamed if len(name) > 1]
+    if full := [f"column {len(name)}" for name in others if table[name].notna().any()]:
+        remedy = "set prepare.read.skiprows where there are other rows before the names"
+        raise DataError(*(f"{column} has no name: name it, or {remedy}." for column in full))
+    if others:
         tell("columns without a name and values are left out.")
     return unnamed
 
@@ -196,7 +188,11 @@ def find_unnamed(table: pd.DataFrame) -> list[str]:
 def read_parquet(path: Path, options: dict[str, Any], rows: int | None) -> Iterator[pd.DataFrame]:
     """Yield the rows of a Parquet file; the names in its index are columns as well."""
     file, names, columns = pyarrow.parquet.ParquetFile(path), None, None
-    if refused := [field.name for field in file.schema_arrow if is_no_cell(field.type)]:
+    refused = []
+    for field in file.schema_arrow:
+        if pyarrow.types.is_nested(field.type) or "binary" in str(field.type):
+            refused.append(field.name)
+    if refused:
         tell(f"{path.name}: {', '.join(refused)} left out, since lists and bytes are no cells.")
         columns = [name for name in file.schema_arrow.names if name not in refused]
     batches = file.iter_batches(rows, columns=columns) if rows else [file.read(columns)]
@@ -205,7 +201,7 @@ def read_parquet(path: Path, options: dict[str, Any], rows: int | None) -> Itera
         chunk = chunk.reset_index([name for name in chunk.index.names if name is not None])
         names = names or clean_names(list(chunk))
         chunk = chunk.set_axis(names, axis=1)
-        for name in names:
+        for name in names if "na_values" in options else []:
             words = missing_words(options, name)
             numbers = pd.to_numeric(words, errors="coerce").dropna()
             chunk[name] = chunk[name].mask(chunk[name].isin([*words, *numbers]))
@@ -218,34 +214,25 @@ def missing_words(options: dict[str, Any], name: str) -> pd.Series:
     return pd.Series(given.get(name, []) if isinstance(given, dict) else given, dtype=object)
 
 
-def is_no_cell(kind: pyarrow.DataType) -> bool:
-    """Tell whether values of this type of Arrow are lists, structures or bytes."""
-    return pyarrow.types.is_nested(kind) or "binary" in str(kind)
-
-
 def read_text(
     path: Path, options: dict[str, Any], classes: str | None, rows: int | None
 ) -> Iterator[pd.DataFrame]:
     """Yield the rows of a CSV or Excel file."""
-    own = dict(options)
-    if refused := {"header", "index_col", "nrows", "usecols"} & set(own):
+    if refused := {"header", "index_col", "nrows", "usecols"} & set(options):
         raise DataError(f"prepare.read cannot set {refused}: see prepare.drop and read.names.")
-    names = own.pop("names", None)
-    by_column = {key: own.pop(key, None) for key in ("dtype", "parse_dates", "date_format")}
-    if by_column["parse_dates"]:
-        by_column["dayfirst"] = bool(options.get("dayfirst"))
-    own = {key: own[key] for key in own if key not in ("na_values", "dayfirst")}
-    read, other = pd.read_excel, pd.read_csv
-    if path.suffix.lower() != ".xlsx":
+    read, other = pd.read_csv, pd.read_excel
+    if path.suffix.lower() == ".xlsx":
         read, other = other, read
     # What only the other reader knows is for the files that it reads.
-    elsewhere = set(signature(other).parameters) - set(signature(read).parameters)
-    own = {key: value for key, value in own.items() if key not in elsewhere}
+    unused = set(signature(other).parameters) - set(signature(read).parameters)
+    unused |= {"names", "na_values", "dayfirst", *BY_COLUMN}
+    own = {key: value for key, value in options.items() if key not in unused}
     if read is pd.read_csv:
         own = find_separator(path, own) | {"skip_blank_lines": False} | own
     elif "sheet_name" not in own and len(sheets := pd.ExcelFile(path).sheet_names) > 1:
         tell(f"{path.name}: sheet {sheets[0]!r} is read; prepare.read.sheet_name names another.")
     first = read(path, header=None, nrows=1, dtype=str, keep_default_na=False, **own).iloc[0]
+    names = options.get("names")
     if names and len(names) > len(first):
         raise DataError(f"row 1 has {len(first)} values, prepare.read.names {len(names)} names.")
     own["header"] = None if names else 0
@@ -256,7 +243,9 @@ def read_text(
         words[name] = [*usual, *missing_words(options, name)]
     if read is pd.read_csv:
         own |= {"index_col": False, "low_memory": False, "on_bad_lines": "warn", "chunksize": rows}
-    own |= by_column | {"names": names, "na_values": words, "keep_default_na": False}
+        own["dayfirst"] = bool(options.get("dayfirst"))
+    own |= {key: options[key] for key in BY_COLUMN if key in options}
+    own |= {"names": names, "na_values": words, "keep_default_na": False}
     with warnings.catch_warnings(record=True, action="always") as caught:
         found = read(path, **own)
         for chunk in [found] if isinstance(found, pd.DataFrame) else found:

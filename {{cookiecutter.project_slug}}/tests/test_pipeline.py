@@ -14,7 +14,7 @@ import predict
 import prepare_data
 import train
 from models import MODELS, build_model, load_model
-from project import MODEL, TEST
+from project import MODEL, TEST, Train
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
@@ -67,11 +67,14 @@ def test_new_data_may_have_gaps_and_unknown_categories(folder: Path, table: pd.D
 
 
 def test_settings_reach_the_model_and_each_step() -> None:
-    model = build_model("knn", {"n_neighbors": 3, "impute__strategy": "median"}, {"a": "number"}, 0)
+    settings = {"n_neighbors": 3, "impute__strategy": "median"}
+    params = Train(model="knn", folds=2, threads=1, knn=settings)
+    model = build_model(params, {"a": "number"})
     assert model["model"].n_neighbors == 3
     assert model["impute"].strategy == "median"
+    params.knn["k"] = 3
     with pytest.raises(ValueError, match="'k'"):
-        build_model("knn", {"k": 3}, {"a": "number"}, 0)
+        build_model(params, {"a": "number"})
 {%- if cookiecutter.task == 'regression' %}
 
 
