@@ -215,6 +215,22 @@ CLASSES = {
     "several answers in a cell": Table(
         lines("told;x;y", lambda n: f"1,{n % 3};{n}.5;{word(n)}"), "and '.' in numbers"
     ),
+    "leading zeros": Table(
+        lines("zip,x,y", lambda n: f"0{n % 9},{n},{word(n)}"),
+        "column 'zip' has '00', read as a number: to keep it, set prepare.read.dtype to zip: str",
+    ),
+    "names of months": Table(
+        lines("when,x,y", lambda n: f"{n % 28 + 1}-Feb-24,{n},{word(n)}"), ""
+    ),
+    "a two-digit year": Table(
+        lines("when,x,y", lambda n: f"22-02-{n % 28 + 1:02},{n},{word(n)}"),
+        "column 'when' has dates such as 22-02-01, read with the day first",
+    ),
+    "a column that is of no use": Table(
+        lines("x,far,y", lambda n: f"{n},{'inf' if n == 9 else n},{word(n)}"),
+        "",
+        params={"drop": ["far"]},
+    ),
     "thousands": Table(
         lines("sold,x,y", lambda n: f'"{n * 40:,}",{n * n % 7},{word(n)}'),
         "column 'sold' holds numbers such as '",
@@ -304,6 +320,13 @@ TIMES: dict[str, tuple[str, dict[str, Any]]] = {
     "Europe": (dated(day_of("%d.%m.%Y")), {}),
     "Europe, as given": (dated(day_of("%d/%m/%Y")), {"dayfirst": True}),
     "America": (dated(day_of("%m/%d/%Y %H:%M:%S")), {}),
+    "a weekday before": (dated(day_of("%a %d/%m/%Y")), {}),
+    "a time before": (dated(day_of("%H:%M %d.%m.%Y")), {}),
+    "names of months": (dated(day_of("%d-%b-%y")), {}),
+    "a form that is given": (
+        dated(lambda n: f"{n // 20 % 12 + 1:02}.{2022 + n // 240}"),
+        {"parse_dates": ["when"], "date_format": "%m.%Y"},
+    ),
     "two years": (dated(lambda n: str(2022 + (n > 180))), {}),
     "one large day": (dated(lambda n: str(2000 + min(n // 5, 20))), {}),
 }
@@ -312,6 +335,7 @@ NO_TIMES: dict[str, tuple[str, dict[str, Any]]] = {
     "months": (dated(day_of("%b")), {}),
     "two orders": (dated(lambda n: "13/02/2020" if n % 2 else "02/13/2020"), {}),
     "the other order": (dated(day_of("%d.%m.%Y")), {"dayfirst": False}),
+    "weeks": (dated(day_of("%G-W%V")), {}),
 }
 
 
@@ -351,6 +375,7 @@ def test_every_format_gives_the_same_table(render: Render) -> None:
     """One table in each format is the same table: the same rows on the same sides."""
     project = render()
     table = pd.DataFrame({"x": [n / 2 for n in range(60)], "z": [f"u{n % 5}" for n in range(60)]})
+    table["sure"] = [[True, False, None][n % 3] for n in range(60)]
     table["y"] = [word(n) for n in range(60)]
     parquet, indexed = io.BytesIO(), io.BytesIO()
     table.to_parquet(parquet)
@@ -448,6 +473,7 @@ def test_schema_finds_what_changed(render: Render) -> None:
         "text": (good.replace("25,f", "old,f"), "column 'age' is no integer in row 7: old"),
         "empty": (good.replace("25,f", ",f"), "column 'age' is empty in row 7"),
         "fraction": (good.replace("25,f", "25.5,f"), "column 'age' is no integer in row 7: 25.5"),
+        "kind": (lines("age,sex,y", lambda n: f"{20 + n},{n % 2},{word(n)}"), "is number, not text"),
         "far": (good.replace("25,f", "500,f"), "'age' is not from 0.0 to 138.0 in row 7: 500"),
         "long": (good.replace("25,f", f"25,{LONG}x"), f"none of the categories in row 7: {LONG}x"),
     }
@@ -553,6 +579,22 @@ def test_cells_are_predicted_as_they_were_learned(render: Render) -> None:
     assert heard["ISO"][2] == heard["with a time"][2] == found
     assert "'day' is no date in row 2, such as '02/13/2023'" in str(heard["the month first"][0])
     assert "'day' is no date in row 2, such as 'yesterday'" in str(heard["no date"][0])
+
+
+@pytest.mark.parametrize("text", ["string", "target"])
+def test_an_unknown_category_is_one_of_many(render: Render, text: str) -> None:
+    """Words of which few say something: what is left must not be blown up by scaling."""
+    project = render(task="regression")
+    pairs = [f"{a}{b} {c}{d}" for a in "pqr" for b in "123456" for c in "xyz" for d in "789"]
+    rows = lines("x,pair,y", lambda n: f"{n % 9},{pairs[n % 162]},{n % 9 * 100 + n % 7}", 600)
+    give(project, rows)
+    set_params(project, prepare={"target": "y"}, train={"folds": 2, "text": text})
+    (project.path / "new.csv").write_text("x,pair\n4,p1 y7\n4,p1 y1\n4,new\n4,\n")
+    (project.path / "arguments").write_text("new.csv", encoding="utf-8")
+    code, _, printed = run_stages(project, {"": project}, f"{STAGES},predict")[""]
+    assert code is None
+    found = [float(line) for line in printed.splitlines()[-4:]]
+    assert found == pytest.approx([403] * 4, abs=60)
 
 
 def test_parquet_keeps_what_it_holds(render: Render) -> None:

@@ -10,7 +10,8 @@ from project import LARGEST, Prepare
 from tables import DATE, convert, given_types, kind_of, name_rows
 
 SAMPLE = 10_000  # rows that are looked at where all would take too long
-NUMBER, SIGNS = r"\s*[-+€$£]*\s*\d[\d.,' ]*\s*[%€$£]?\s*", r"[%€$£,']"
+NUMBER = r"\s*[-+€$£]*\s*\d[\d.,'\s]*\s*[%€$£]?\s*"
+SIGNS = r"[%€$£,']|\d\s\d{3}\b"
 ID_NAME = re.compile(r"(?i:(^|[\W_])(id|uuid|guid)$)|[a-z]I[dD]$")
 
 
@@ -33,11 +34,10 @@ def find_problems(table: pd.DataFrame, params: Prepare) -> Iterator[str]:
         yield f"there is no column but {params.target!r}: nothing to predict it from."
     if params.target in table and table[params.target].isna().all():
         yield f"column {params.target!r} is empty: there is nothing to learn."
-    for name, column in table.items():
+    for name, column in table.drop(columns=params.drop, errors="ignore").items():
         bad = {}
-        if name == params.time and kind_of(column) == "text":
-            dates = convert(column, "date", params.read.get("dayfirst"))
-            bad["no date"] = column.notna() & dates.isna()
+        if name == params.time:
+            yield from find_bad_times(column, params.read.get("dayfirst"))
         if name in (params.group, params.time, params.id):
             bad["empty"] = column.isna()
         if column.dtype.kind == "f":
@@ -45,6 +45,19 @@ def find_problems(table: pd.DataFrame, params: Prepare) -> Iterator[str]:
         for words, where in bad.items():
             if where.any():
                 yield f"column {name!r} is {words} in {name_rows(table.index[where])}."
+
+
+def find_bad_times(column: pd.Series, dayfirst: bool | None) -> Iterator[str]:
+    """Yield which cells have no place in time."""
+    if kind_of(column) == "text":
+        no_dates = column[column.notna() & convert(column, "date", dayfirst).isna()]
+        if len(no_dates):
+            found = f"{name_rows(no_dates.index)}, such as {no_dates.iloc[0]!r}"
+            remedy = "set parse_dates and date_format in prepare.read"
+            yield f"column {column.name!r} is no date in {found}: {remedy}."
+    elif column.dtype.kind == "f" and column.between(1, 13).all() and (column % 1 > 0).any():
+        remedy = f"set parse_dates: [{column.name}] and date_format: '%m.%Y' in prepare.read"
+        yield f"column {column.name!r} seems to have months such as {column.iloc[0]}: {remedy}."
 
 {% if cookiecutter.task == 'classification' %}
 def find_bad_target(column: pd.Series, keys: np.ndarray, rows: int = 0) -> Iterator[str]:

@@ -8,6 +8,7 @@ import hashlib
 import json
 import pickle
 import sys
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,9 @@ import xgboost
 {%- endif %}
 from sklearn import base, ensemble, linear_model, neighbors
 from sklearn.compose import ColumnTransformer
+from sklearn.feature_selection import VarianceThreshold
 from sklearn.impute import SimpleImputer
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
 
 from project import MODEL, ROWS, Prepare, Train, one_line, require
@@ -92,9 +94,13 @@ def table_step(kinds: dict[str, str], text: str) -> Any:
         return "passthrough"
     from skrub import StringEncoder, TableVectorizer  # takes seconds
 
+    # Its last components may be nothing but rounding, which scaling would make as large as others.
+    words = make_pipeline(StringEncoder(), VarianceThreshold(1e-12))
+    target_mean = TargetEncoder({% if cookiecutter.task == 'regression' %}target_type="continuous"{% endif %})
     vectorizer = TableVectorizer(
+        cardinality_threshold=100,
         low_cardinality=OneHotEncoder(handle_unknown="ignore", sparse_output=False),
-        high_cardinality=TargetEncoder() if text == "target" else StringEncoder(),
+        high_cardinality=target_mean if text == "target" else words,
         drop_null_fraction=None,
     )
     return ColumnTransformer([("numbers", "passthrough", numbers), ("others", vectorizer, others)])
@@ -124,11 +130,9 @@ def features(table: pd.DataFrame, kinds: dict[str, str]) -> pd.DataFrame:
 
 def check_loadable(model: Pipeline) -> None:
     """Exit where other scripts could not load it: they do not see what train.py defines."""
-    try:
+    with suppress(AttributeError, pickle.PicklingError):
         if b"__main__" not in pickle.dumps(model):
             return
-    except (AttributeError, pickle.PicklingError):
-        pass
     sys.exit("train.py: move the model's own classes and functions to src/models.py.")
 
 

@@ -96,7 +96,9 @@ def read_params(kind: type[Block]) -> Any:
         return validate(kind, name, params.get(name))
     except DataError as error:
         sys.exit(list_problems("params.yaml", error.args))
-    except (OSError, YAMLError, AttributeError) as error:
+    except AttributeError:
+        sys.exit(f"params.yaml: it must hold blocks of settings, such as `{name}:`.")
+    except (OSError, YAMLError) as error:
         sys.exit(f"params.yaml: {one_line(error)}")
 
 

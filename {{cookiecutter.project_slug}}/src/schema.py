@@ -21,7 +21,9 @@ def infer_rule(column: pd.Series) -> dict[str, Any]:
         rule["range"] = [max(lowest, 0.0) if least >= 0 else lowest, most + (most - least)]
         if (column.dropna() % 1 == 0).all():
             rule["type"] = "integer"
-    if rule["type"] == "text" and column.nunique() <= 40:
+    if column.isna().all():
+        return {"type": "text", "required": True, "missing": True}
+    if rule["type"] == "text" and column.nunique() <= min(40, len(column) / 2):
         rule["categories"] = sorted(column.dropna().unique())
     return rule
 
@@ -58,7 +60,12 @@ def find_violations(table: pd.DataFrame) -> Iterator[str]:
 
 def find_wrong_cells(column: pd.Series, rule: Column) -> Iterator[str]:
     """Yield which cells of a column break its rule."""
-    cells = convert(column, "number" if rule.type == "integer" else rule.type)
+    kind = "number" if rule.type == "integer" else rule.type
+    found = kind_of(column) if column.notna().any() else kind
+    if found not in (kind, "text"):  # of a text the cells are named that do not fit
+        yield f"column {column.name!r} is {found}, not {rule.type}: see dtype in prepare.read."
+        return
+    cells = convert(column, kind)
     wrong = {f"no {rule.type}": column.notna() & cells.isna()}
     if rule.type == "integer":
         wrong["no integer"] |= cells % 1 > 0

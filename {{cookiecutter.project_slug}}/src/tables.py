@@ -24,9 +24,14 @@ BY_COLUMN = ("dtype", "parse_dates", "date_format")  # options that name columns
 NUMBERS = ("integer", "floating", "mixed-integer-float", "decimal", "empty")
 # Cells that are missing; but in a column of classes these words are classes.
 MISSING = ["", "#N/A", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null", "-nan"]
-DATE = r"(\d{4}[-/.]\d\d?[-/.]\d\d?|\d\d?[-/.]\d\d?[-/.](\d{4}|\d\d))([ T]\d\d?:.*)?"
-YEAR = r"\d{4}|\d\d?[-/.]\d\d?[-/.]\d\d"
-DAY_FIRST, MONTH_FIRST = r"(1[3-9]|2\d|3[01])[-/.]", r"\d\d?[-/.](1[3-9]|2\d|3[01])[-/.]"
+# Such as 2024-01-31, 31.1.2024 or 31-Jan-24, maybe with a time.
+DATE = (
+    r"(\d{4}[-/.]\d\d?[-/.]\d\d?|\d\d?[-/.]\d\d?[-/.](\d{4}|\d\d)"
+    r"|\d\d?[-/. ][A-Za-z]{3,9}[-/. ](\d{4}|\d\d))([ T]\d\d?:.*)?"
+)
+YEAR = r"\d{4}|\d\d?[-/.](?:\d\d?|[A-Za-z]{3,9})[-/.]\d\d"
+DAY_FIRST = r"\b(?:1[3-9]|2\d|3[01])[-/.]\d\d?[-/.]\d"
+MONTH_FIRST = r"\b\d\d?[-/.](?:1[3-9]|2\d|3[01])[-/.]\d"
 
 
 def read_tables(
@@ -42,7 +47,7 @@ def read_tables(
     for path in list_files(folder):
         try:
             tables[path.name] = next(read_chunks(path, options, classes))
-            other = set(tables[path.name]) ^ set(tables[next(iter(tables))])
+            other = sorted(set(tables[path.name]) ^ set(tables[next(iter(tables))]))
             if tables[path.name].empty:
                 problems.append(f"{path.name}: it is empty.")
             if other:
@@ -115,9 +120,9 @@ def date_orders(column: pd.Series) -> set[bool]:
 
 
 def find_short_date(column: pd.Series) -> str | None:
-    """Return a text of a column that does not begin with a year."""
+    """Return a text of a column that begins with a day or a month."""
     texts = column.dropna().astype("str")
-    short = texts[~texts.str.match(r"\s*\d{4}")]
+    short = texts[texts.str.match(r"\s*\d\d?[-/.]\d\d?[-/.]")]
     return None if short.empty else short.iloc[0]
 
 
@@ -128,7 +133,8 @@ def choose_order(
     dayfirst = {True} in orders.values() if given is None else given
     first, other, value = ("day", "month", "false") if dayfirst else ("month", "day", "true")
     for name, found in orders.items():
-        if given is None and len(found) == 2 and examples[name]:
+        short_year = re.fullmatch(r"\s*\d\d\D\d\d\D\d\d\b.*", examples[name] or "")
+        if given is None and examples[name] and (len(found) == 2 or (found and short_year)):
             remedy = f"if the {other} is, set prepare.read.dayfirst to {value}"
             dates = f"column {name!r} has dates such as {examples[name]}, read with the {first}"
             tell(f"{dates} first: {remedy}; if it is no date, its prepare.read.dtype to str.")
@@ -167,6 +173,9 @@ def read_chunks(
         encoding = "utf-16" if path.read_bytes()[:2] in (b"\xff\xfe", b"\xfe\xff") else "cp1252"
         advice = f'in Excel, save it as "CSV UTF-8", or set prepare.read.encoding to {encoding}'
         raise DataError(f"its text is not UTF-8: {advice}.") from error
+    except (IndexError, pd.errors.EmptyDataError) as error:
+        title = "row 1 is empty or a title: set prepare.read.skiprows to read the names below"
+        raise DataError(f"it is empty, or {title}.") from error
     except ImportError as error:
         raise DataError("to read Excel files, uv add openpyxl") from error
     except Exception as error:  # what the libraries raise of a broken file has no common class
@@ -198,6 +207,8 @@ def read_parquet(path: Path, options: dict[str, Any], rows: int | None) -> Itera
     batches = file.iter_batches(rows, columns=columns) if rows else [file.read(columns)]
     for batch in batches:
         chunk = batch.to_pandas()
+        if None in chunk.index.names and not isinstance(chunk.index, pd.RangeIndex):
+            tell(f"{path.name}: an index without a name is left out.")
         chunk = chunk.reset_index([name for name in chunk.index.names if name is not None])
         names = names or clean_names(list(chunk))
         chunk = chunk.set_axis(names, axis=1)
@@ -218,7 +229,7 @@ def read_text(
     path: Path, options: dict[str, Any], classes: str | None, rows: int | None
 ) -> Iterator[pd.DataFrame]:
     """Yield the rows of a CSV or Excel file."""
-    if refused := {"header", "index_col", "nrows", "usecols"} & set(options):
+    if refused := sorted({"header", "index_col", "nrows", "usecols"} & set(options)):
         raise DataError(f"prepare.read cannot set {refused}: see prepare.drop and read.names.")
     read, other = pd.read_csv, pd.read_excel
     if path.suffix.lower() == ".xlsx":
@@ -241,10 +252,14 @@ def read_text(
     for name in names:
         usual = [""] if name == classes else MISSING
         words[name] = [*usual, *missing_words(options, name)]
+    types = given_types(options)
     if read is pd.read_csv:
+        tell_leading_zeros(path, own | {"names": names}, types)
         own |= {"index_col": False, "low_memory": False, "on_bad_lines": "warn", "chunksize": rows}
         own["dayfirst"] = bool(options.get("dayfirst"))
     own |= {key: options[key] for key in BY_COLUMN if key in options}
+    if read is pd.read_excel and not isinstance(options.get("dtype"), str):
+        own["dtype"] = dict.fromkeys(names, object) | types  # else TRUE beside a gap is 1.0
     own |= {"names": names, "na_values": words, "keep_default_na": False}
     with warnings.catch_warnings(record=True, action="always") as caught:
         found = read(path, **own)
@@ -272,6 +287,18 @@ def find_swallowed(table: pd.DataFrame) -> pd.Series:
         cells = column[column.str.contains("\n", na=False, regex=False)]
         found.append(cells[cells.str.contains(row)])
     return pd.concat(found) if found else table.iloc[:0, 0]
+
+
+def tell_leading_zeros(path: Path, options: dict[str, Any], types: dict[str, Any]) -> None:
+    """Tell which columns of numbers have some such as 007, in the first thousand rows."""
+    more = {"nrows": 1000, "dtype": str, "index_col": False, "on_bad_lines": "skip"}
+    with warnings.catch_warnings(action="ignore"):  # of rows that are too long; see read_text
+        head = pd.read_csv(path, **options | more)
+    for name in head.columns.difference([*types]):
+        zeros = head[name][head[name].str.fullmatch(r"0\d+", na=False)]
+        if len(zeros) and head[name].str.fullmatch(r"\d*", na=True).all():
+            remedy = f"to keep it, set prepare.read.dtype to {name}: str"
+            tell(f"column {name!r} has {zeros.iloc[0]!r}, read as a number: {remedy}.")
 
 
 def find_separator(path: Path, options: dict[str, Any]) -> dict[str, str]:
@@ -345,7 +372,7 @@ def convert(column: pd.Series, kind: str, dayfirst: bool | None = None) -> pd.Se
     around and 1.0 is 1.
     """
     if kind == "date":
-        return read_dates(column, bool(dayfirst))
+        return read_dates(column, dayfirst)
     if column.dtype.kind in "mO" and pd.api.types.infer_dtype(column).startswith("timedelta"):
         column = pd.to_timedelta(column).dt.total_seconds()
     if kind == "number":
@@ -364,12 +391,17 @@ def convert(column: pd.Series, kind: str, dayfirst: bool | None = None) -> pd.Se
     return text.replace("", np.nan)
 
 
-def read_dates(column: pd.Series, dayfirst: bool) -> pd.Series:
-    """Return the dates of a column; what has no year, or day and month the other way, is none."""
+def read_dates(column: pd.Series, dayfirst: bool | None) -> pd.Series:
+    """Return the dates of a column; what has no year, or day and month the other way, is none.
+
+    With dayfirst None it is that order in which more cells are dates.
+    """
     if kind_of(column) == "date":
         return parse_dates(column).dt.tz_localize(None)
+    if dayfirst is None:
+        return max(read_dates(column, False), read_dates(column, True), key=pd.Series.count)
     texts = column.astype("str").str.strip()
-    is_other = texts.str.match(MONTH_FIRST if dayfirst else DAY_FIRST)
+    is_other = texts.str.contains(MONTH_FIRST if dayfirst else DAY_FIRST)
     texts = texts.where(texts.str.contains(YEAR) & ~is_other)
     begins_with_year = texts.str.match(r"\d{4}")
     dates = parse_dates(texts.where(begins_with_year))  # dayfirst would turn these as well
