@@ -219,9 +219,7 @@ CLASSES = {
         lines("zip,x,y", lambda n: f"0{n % 9},{n},{word(n)}"),
         "column 'zip' has '00', read as a number: to keep it, set prepare.read.dtype to zip: str",
     ),
-    "names of months": Table(
-        lines("when,x,y", lambda n: f"{n % 28 + 1}-Feb-24,{n},{word(n)}"), ""
-    ),
+    "names of months": Table(lines("when,x,y", lambda n: f"{n % 28 + 1}-Feb-24,{n},{word(n)}"), ""),
     "a two-digit year": Table(
         lines("when,x,y", lambda n: f"22-02-{n % 28 + 1:02},{n},{word(n)}"),
         "column 'when' has dates such as 22-02-01, read with the day first",
@@ -473,7 +471,10 @@ def test_schema_finds_what_changed(render: Render) -> None:
         "text": (good.replace("25,f", "old,f"), "column 'age' is no integer in row 7: old"),
         "empty": (good.replace("25,f", ",f"), "column 'age' is empty in row 7"),
         "fraction": (good.replace("25,f", "25.5,f"), "column 'age' is no integer in row 7: 25.5"),
-        "kind": (lines("age,sex,y", lambda n: f"{20 + n},{n % 2},{word(n)}"), "is number, not text"),
+        "kind": (
+            lines("age,sex,y", lambda n: f"{20 + n},{n % 2},{word(n)}"),
+            "is number, not text",
+        ),
         "far": (good.replace("25,f", "500,f"), "'age' is not from 0.0 to 138.0 in row 7: 500"),
         "long": (good.replace("25,f", f"25,{LONG}x"), f"none of the categories in row 7: {LONG}x"),
     }

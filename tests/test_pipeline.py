@@ -369,7 +369,8 @@ BAD_DATA = {
     ),
     "an option that is unknown": Bad("argument 'seperator'", prepare={"read": {"seperator": ";"}}),
     "an option that is not ours": Bad(
-        r"prepare.read cannot set \['usecols'\]: see prepare.drop", prepare={"read": {"usecols": [0]}}
+        r"prepare.read cannot set \['usecols'\]: see prepare.drop",
+        prepare={"read": {"usecols": [0]}},
     ),
     "no group": Bad(
         r"column 'noise' is empty in row 5", {5: "5,,no,1"}, prepare={"group": "noise"}
