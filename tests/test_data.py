@@ -363,6 +363,7 @@ def test_the_latest_rows_are_the_test(render: Render) -> None:
 WRITE = """\
 import pandas
 table = pandas.read_csv('{0}/own.csv')
+table['x'] = table['x'].astype(str)  # numbers as text, as people paste them
 with pandas.ExcelWriter('{0}/own.xlsx') as writer:
     table.to_excel(writer, sheet_name='data', index=False)
     table.to_excel(writer, sheet_name='notes', index=False)

@@ -274,11 +274,22 @@ def read_text(
                     sentences = ["row 1 is a comment: delete it, or set prepare.read.comment: '#'."]
                 more = "its rows have more values than its header: name all columns in it."
                 raise DataError(*sentences or [more])
-            yield chunk
+            yield chunk if read is pd.read_csv else find_numbers(chunk, types)
+
+
+def find_numbers(table: pd.DataFrame, types: dict[str, Any]) -> pd.DataFrame:
+    """Return a sheet of Excel with the numbers that it has as text, as a CSV file would."""
+    for name in table.columns.difference([*types]):
+        numbers = pd.to_numeric(table[name], errors="coerce")
+        if kind_of(table[name]) == "text" and numbers.notna().equals(table[name].notna()):
+            table[name] = numbers
+    return table
 
 
 def find_swallowed(table: pd.DataFrame) -> pd.Series:
     """Return the cells that hold whole rows, as after a quotation mark that nothing closes."""
+    if len(table.columns) < 3:  # a line of any text may have a comma
+        return table.iloc[:0, 0]
     cell, mark = r"[^\n,;\t|]*", r"[,;\t|]"
     row = r"\n" + (cell + mark) * (len(table.columns) - 1) + cell + r"\n"
     found, texts = [], table.select_dtypes("str")
