@@ -77,7 +77,6 @@ def public_tables(task: str) -> tuple[dict[str, str], Callable[[str], Any]]:
     sys.path[:0] = [str(TEMPLATE / "tests"), "src", "."]
     import tables as public  # noqa: PLC0415
 
-    del sys.modules["tables"]  # the project's is another
     sys.path.remove(str(TEMPLATE / "tests"))
     targets = public.CLASSIFICATION if task == "classification" else public.REGRESSION
     return targets, public.read
@@ -107,11 +106,12 @@ def first(task: str) -> None:
 def scores(task: str) -> None:
     """Print, in a project, each table's mean of 5 folds by the three pipelines."""
     targets, read = public_tables(task)
-    from models import MODELS, build_model, features  # type: ignore[import-not-found]  # noqa: PLC0415
-    from project import Train  # type: ignore[import-not-found]  # noqa: PLC0415
+    from models import MODELS, build_model  # type: ignore[import-not-found]  # noqa: PLC0415
     from sklearn import compose, impute, model_selection, pipeline, preprocessing  # noqa: PLC0415
     from skrub import tabular_pipeline  # noqa: PLC0415
-    from tables import convert, kind_of  # type: ignore[attr-defined]  # noqa: PLC0415
+    from tabular.cells import convert, kind_of  # type: ignore[import-not-found]  # noqa: PLC0415
+    from tabular.features import features  # type: ignore[import-not-found]  # noqa: PLC0415
+    from tabular.settings import Train  # type: ignore[import-not-found]  # noqa: PLC0415
 
     differences: dict[str, list[float]] = {"ColumnTransformer": [], "skrub": []}
     for name, target in targets.items():

@@ -40,6 +40,7 @@ OPEN_THESE = {
 # What a file is for, where it does not say so itself in its first line.
 PURPOSES = {
     ".cruft.json": "which template, which version of it and which answers it was made from",
+    ".dvcignore": "what DVC overlooks",
     ".gitattributes": "which results Git merges as a whole",
     ".gitignore": "what Git overlooks",
     ".pre-commit-config.yaml": "what is checked before each commit",
@@ -71,6 +72,8 @@ def tree(project: Path) -> list[tuple[str, str]]:
         elif name not in {".git/", ".venv/"}:
             inside = sorted(path.glob("*.py")) if path.is_dir() else [path]
             rows += [(file.relative_to(project).as_posix(), first_line(file)) for file in inside]
+            packages = sorted(path.glob("*/__init__.py"))
+            rows += [(f"{name}{file.parent.name}/", first_line(file)) for file in packages]
     return rows
 
 

@@ -686,7 +686,7 @@ def test_own_models_are_trained_measured_and_used(render: Render) -> None:
     project = render(task="classification")
     path = project.path / "src" / "models.py"
     code = project.read("src/models.py").replace(
-        "from project import", OWN_CODE + "from project import"
+        "from tabular.settings import", OWN_CODE + "from tabular.settings import"
     )
     path.write_text(code.replace("MODELS = {\n", "MODELS = {\n" + OWN_MODELS), encoding="utf-8")
     give(project, tables.read("palmerpenguins penguins").drop(columns="").to_csv(index=False))

@@ -1,6 +1,7 @@
 """Promise: a fresh project is green at once, and stays so in a teammate's clone."""
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,11 @@ def test_a_fresh_project_is_green(bake, tmp_path: Path, answers: dict[str, str])
     project = bake(**answers)
     project.run("ruff", "check")
     project.run("ruff", "format", "--check")
+    # The template's own, which a team's settings do not reach.
+    everything = ("--config", "extend-exclude = ['ci']", "src/tabular")
+    project.run("ruff", "check", *everything)
+    project.run("ruff", "format", "--check", *everything)
+    project.run("mypy", "--package", "tabular")
     project.run("pre-commit", "run", "--all-files")
     project.run("pytest", "-p", "no:cacheprovider")
     assert project.git("status", "--short") == ""
@@ -44,6 +50,24 @@ def test_a_fresh_project_is_green(bake, tmp_path: Path, answers: dict[str, str])
             assert theirs.read_bytes() == path.read_bytes()
     assert "up to date" in clone.run("dvc", "status").stdout
     assert "up to date" in clone.run("dvc", "repro").stdout
+
+
+@pytest.mark.slow
+def test_a_teams_own_settings_do_not_reach_what_the_template_keeps(render) -> None:
+    project = render()
+    settings = project.path / "pyproject.toml"
+    text = settings.read_text(encoding="utf-8").replace("line-length = 100", "line-length = 79")
+    settings.write_text(text.replace("strict = false", "strict = true"), encoding="utf-8")
+    assert "strict = true" in settings.read_text(encoding="utf-8")
+    found = [
+        run("ruff", "format", "--check", cwd=project.path, check=False).stdout,
+        run("ruff", "check", "--select", "E501", cwd=project.path, check=False).stdout,
+        run("mypy", "--python-executable", sys.executable, cwd=project.path, check=False).stdout,
+    ]
+    for text in found:
+        assert "src/" in text
+        assert "src/tabular" not in text
+        assert "ci/" not in text.replace("src/", "")
 
 
 @pytest.mark.slow

@@ -363,7 +363,7 @@ BAD_DATA = {
         prepare={"time": "noise"},
     ),
     "a group for each class": Bad(
-        "classes {'(yes|no)'} are in the test only: change prepare.group or time",
+        r"classes \['(yes|no)'\] are in the test only: change prepare.group or time",
         {row: f"{row},{row % 2},{['yes', 'no'][row % 2]},1" for row in range(2, 52)},
         prepare={"group": "noise"},
     ),

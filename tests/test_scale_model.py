@@ -24,8 +24,10 @@ from pathlib import Path
 sys.path[:0] = ["src", "."]
 import numpy as np, pandas as pd
 import boosting, train
-from models import build_model, features, load_model
-from project import MODEL, TEST, TRAIN, Train, read_params
+from models import build_model
+from tabular.artifact import load_model
+from tabular.features import features
+from tabular.settings import MODEL, TEST, TRAIN, Train, read_params
 boosting.SAMPLE = 500
 train.main()
 trained = load_model(MODEL)

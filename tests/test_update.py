@@ -1,5 +1,6 @@
 """Promise: a project takes what its template learned, and loses nothing of its own."""
 
+import ast
 import json
 import os
 import re
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
-from answers import QUESTIONS, REMOTES, V0_1_0
+from answers import CHOICES, QUESTIONS, REMOTES, V0_1_0
 from conftest import TEMPLATE, BakedProject, run
 
 OFFLINE = {"UV_OFFLINE": "1"}  # where the lock is not the point
@@ -189,7 +190,7 @@ def test_an_update_brings_the_new_and_keeps_the_own(
     run("ruff", "format", cwd=project.path)
     changed = project.git("diff", "--name-only").split()
     assert any(name.startswith("src/") for name in changed)
-    assert not any(name.startswith("ci/") for name in changed)
+    assert not any(name.startswith(("ci/", "src/tabular/")) for name in changed)
     commit(project.path, "Our own seed, dependency and length of lines")
 
     files = template / "{{cookiecutter.project_slug}}"
@@ -197,7 +198,9 @@ def test_an_update_brings_the_new_and_keeps_the_own(
     for name in ("train.py", "params.yaml", "dvc.yaml", "README.md", "src/prepare_data.py"):
         append(files / name, "# from the template")
     (files / "src" / "of_the_template.py").write_text("")
-    append(files / "ci" / "src" / "mlci" / "settings.py", "# from the template")
+    kept_by_the_template = ("ci/src/mlci/settings.py", "src/tabular/cells.py")
+    for name in kept_by_the_template:
+        append(files / name, "# from the template")
     replace(files / "pyproject.toml", '  "pytest', '  "packaging>=24",\n  "pytest')
     answers = json.loads((template / "cookiecutter.json").read_text(encoding="utf-8"))
     answers["_remotes"]["local"]["title"] = "a renamed remote"
@@ -205,13 +208,15 @@ def test_an_update_brings_the_new_and_keeps_the_own(
     commit(template, "What the template learned")
     if maker == "cookiecutter":
         run("git", "push", "--quiet", "origin", "main", cwd=template)
-    owned = project.git("ls-files", "src", "train.py", "params.yaml", "dvc.yaml", "README.md")
+    names = ("src/*.py", "train.py", "params.yaml", "dvc.yaml", "README.md")
+    owned = project.git("ls-files", *names, ":(exclude)src/tabular")
 
     done = run(sys.executable, "ci", "update", cwd=project.path)
     assert "were not touched: README.md, dvc.yaml, params.yaml" in done.stdout
     assert "/from-the-template" in project.read(".gitignore")
     assert "a renamed remote" in project.read("ci/remote.json")
-    assert "# from the template" in project.read("ci/src/mlci/settings.py")
+    for name in kept_by_the_template:
+        assert "# from the template" in project.read(name)
     assert '"packaging>=24"' in project.read("pyproject.toml")
     assert "seed: 7" in project.read("params.yaml")
     assert '"humanize>=4"' in project.read("pyproject.toml")
@@ -222,6 +227,20 @@ def test_an_update_brings_the_new_and_keeps_the_own(
     assert not (project.path / "src" / "of_the_template.py").exists()
     assert_merged(project)
     run("cruft", "check", cwd=project.path)
+
+
+@pytest.mark.parametrize("compute", CHOICES["compute"])
+def test_what_the_template_keeps_knows_no_script_of_the_users(render, compute: str) -> None:
+    """An update brings the one and leaves the other as it was years before."""
+    source = render(compute=compute).path / "src"
+    scripts = {path.stem for path in source.glob("*.py")} | {"train"}
+    kept = sorted((source / "tabular").glob("*.py"))
+    assert len(kept) > 5
+    for path in kept:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert scripts.isdisjoint(names), (path.name, names)
 
 
 def skip_list() -> str:

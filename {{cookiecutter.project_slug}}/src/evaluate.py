@@ -17,8 +17,9 @@ from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 {% if cookiecutter.compute == 'dask' %}from cluster import connect, spread
-{% endif %}from models import features, load_model, places
-from project import MODEL, ROWS, TEST, Evaluate, read_params, require
+{% endif %}from tabular.artifact import load_model
+from tabular.features import features, places
+from tabular.settings import MODEL, ROWS, TEST, Evaluate, read_params, require
 
 PLOTS = Path("plots")
 MOST_COMPARED = 20_000  # test rows; of more, those with the smallest keys

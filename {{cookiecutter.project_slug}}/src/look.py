@@ -6,8 +6,9 @@ from pathlib import Path
 
 from skrub import TableReport
 
-from project import SOURCE, DataError, Prepare, list_problems, read_params, require
-from tables import read_tables
+from tabular.files import read_tables
+from tabular.messages import DataError, list_problems
+from tabular.settings import SOURCE, Prepare, read_params, require
 
 require(SOURCE)
 params = read_params(Prepare)

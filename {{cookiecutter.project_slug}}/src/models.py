@@ -4,31 +4,20 @@ Own estimators, transformers and functions belong here or into another module of
 evaluate.py and predict.py find them when they load the model.
 """
 
-import hashlib
-import json
-import pickle
-import sys
-from contextlib import suppress
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
-
-import joblib
-{%- if cookiecutter.task == 'classification' %}
+{% if cookiecutter.task == 'classification' %}
 import numpy as np
 {%- endif %}
-import pandas as pd
 {%- if cookiecutter.compute == 'dask' %}
 import xgboost
 {%- endif %}
 from sklearn import base, ensemble, linear_model, neighbors
-from sklearn.compose import ColumnTransformer
-from sklearn.feature_selection import VarianceThreshold
 from sklearn.impute import SimpleImputer
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 
-from project import MODEL, ROWS, Prepare, Train, one_line, require
+from tabular.features import table_step
+from tabular.settings import Train
 
 # To add a model, add a line here and a block of the same name to `train` in params.yaml.
 {%- if cookiecutter.task == 'classification' %}
@@ -86,89 +75,6 @@ def build_model(params: Train, kinds: dict[str, str], has_gaps: bool = True) -> 
     return pipeline
 
 
-def table_step(kinds: dict[str, str], text: str) -> Any:
-    """Return what makes numbers of a table: skrub of text and dates; numbers stay as they are."""
-    others = [name for name, kind in kinds.items() if kind in ("text", "date")]
-    numbers = [name for name in kinds if name not in others]
-    if not others:
-        return "passthrough"
-    from skrub import StringEncoder, TableVectorizer  # takes seconds
-
-    # Its last components may be nothing but rounding, which scaling would make as large as others.
-    words = make_pipeline(StringEncoder(), VarianceThreshold(1e-12))
-    target_mean = TargetEncoder({% if cookiecutter.task == 'regression' %}target_type="continuous"{% endif %})
-    vectorizer = TableVectorizer(
-        cardinality_threshold=100,
-        low_cardinality=OneHotEncoder(handle_unknown="ignore", sparse_output=False),
-        high_cardinality=target_mean if text == "target" else words,
-        drop_null_fraction=None,
-    )
-    return ColumnTransformer([("numbers", "passthrough", numbers), ("others", vectorizer, others)])
-
-
-def places(model: Pipeline) -> dict[str, list[int]]:
-    """Return which of the numbers that the trained step `table` makes come from which column."""
-    if model.named_steps["table"] == "passthrough":
-        return {name: [place] for place, name in enumerate(model.info["columns"])}
-    (_, _, numbers), (_, others, _) = model["table"].transformers_
-    found = {name: [place] for place, name in enumerate(numbers)}
-    order = {output: len(numbers) + place for place, output in enumerate(others.all_outputs_)}
-    for name, outputs in others.input_to_outputs_.items():
-        found[name] = [order[output] for output in outputs]
-    return found
-
-
-def features(table: pd.DataFrame, kinds: dict[str, str]) -> pd.DataFrame:
-    """Return the columns that a model takes, booleans as 0 and 1.
-
-    Texts are categories, since of plain texts skrub would take 007 for the number 7.
-    """
-    types = {"boolean": "float64", "text": "category"}
-    changed = {name: types[kind] for name, kind in kinds.items() if kind in types}
-    return table[list(kinds)].astype(changed)
-
-
-def check_loadable(model: Pipeline) -> None:
-    """Exit where other scripts could not load it: they do not see what train.py defines."""
-    with suppress(AttributeError, pickle.PicklingError):
-        if b"__main__" not in pickle.dumps(model):
-            return
-    sys.exit("train.py: move the model's own classes and functions to src/models.py.")
-
-
-def save_model(
-    model: Pipeline, data: Prepare, params: Train, kinds: dict[str, str], cv: dict, data_md5: str
-) -> None:
-    """Write a trained model with what it knows of itself, its `info`, which JSON has as well."""
-    model.info = {
-        "model": params.model,
-        "settings": dict(getattr(params, params.model, None) or {}),
-        "target": data.target,
-        "classes": getattr(model, "classes_", pd.Series()).tolist(),
-        "columns": kinds,
-        "read": data.read | {"dayfirst": json.loads(ROWS.read_bytes()).get("dayfirst", False)},
-        "id": data.id,
-        "threads": params.threads,
-        "cv": cv,
-        "data_md5": data_md5,
-        "params_md5": hashlib.md5(params.model_dump_json().encode()).hexdigest(),
-        "versions": {package: version(package) for package in ("pandas", "scikit-learn", "skrub")},
-    }
-    joblib.dump(model, MODEL)
-    text = json.dumps(model.info, indent=2, ensure_ascii=False) + "\n"
-    MODEL.with_suffix(".json").write_text(text, encoding="utf-8", newline="\n")
-
-
-def load_model(path: Path) -> Pipeline:
-    """Return a trained model with its `info`; exit where it cannot be loaded or is too old."""
-    require(path)
-    try:
-        model = joblib.load(path)
-    except (AttributeError, ImportError) as error:
-        sys.exit(f"{path}: a class it needs is not in src/ or not installed: {one_line(error)}")
-    if not hasattr(model, "info"):
-        sys.exit(f"{path}: this model does not know the columns' names: train again.")
-    return model
 {%- if cookiecutter.task == 'classification' %}
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
-from project import Prepare
+from tabular.settings import Prepare
 
 ROOT = Path(__file__).parents[1]
 {%- if cookiecutter.compute == 'dask' %}

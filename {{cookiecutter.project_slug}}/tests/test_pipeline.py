@@ -10,11 +10,12 @@ import pytest
 from ruamel.yaml import YAML
 
 import evaluate
-import predict
 import prepare_data
 import train
-from models import MODELS, build_model, load_model
-from project import MODEL, TEST, Train
+from models import MODELS, build_model
+from tabular.artifact import load_model
+from tabular.scoring import predict
+from tabular.settings import MODEL, TEST, Train
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
@@ -39,10 +40,10 @@ def test_pipeline_runs(folder: Path, table: pd.DataFrame, name: str) -> None:
     assert set(resamples) < set(metrics)
 
     model = load_model(MODEL)
-    found = predict.predict(model, table[["day", "colour", "height"]])
+    found = predict(model, table[["day", "colour", "height"]])
     assert len(found) == len(table)
     test = pd.read_parquet(TEST)
-    again = predict.predict(model, test)["prediction"].to_numpy()
+    again = predict(model, test)["prediction"].to_numpy()
     assert np.array_equal(again, model.predict(test[list(model.info["columns"])]))
     parts = [evaluate.predict(model, part) for part in (test[:3], test[3:])]
     pd.testing.assert_frame_equal(pd.concat(parts), evaluate.predict(model, test))
@@ -63,7 +64,7 @@ def test_new_data_may_have_gaps_and_unknown_categories(folder: Path, table: pd.D
     train.main()
     table["colour"] = "violet"
     table.loc[0, "height"] = np.nan
-    assert predict.predict(load_model(MODEL), table)["prediction"].notna().all()
+    assert predict(load_model(MODEL), table)["prediction"].notna().all()
 
 
 def test_settings_reach_the_model_and_each_step() -> None:

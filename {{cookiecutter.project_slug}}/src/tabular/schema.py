@@ -3,17 +3,47 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
+from pydantic import BaseModel, ConfigDict, model_validator
 from ruamel.yaml import YAML, YAMLError
 
-from project import SCHEMA, Column, DataError, Schema, one_line, validate
-from tables import convert, kind_of, name_rows
+from tabular.cells import convert, kind_of
+from tabular.messages import DataError, name_rows, one_line
+from tabular.settings import validate
+
+SCHEMA = Path("data/schema.yaml")
+
+
+class Column(BaseModel):
+    """What data/schema.yaml says of a column."""
+
+    model_config = ConfigDict(extra="forbid")
+    type: Literal["number", "integer", "boolean", "date", "text"]
+    required: bool = True
+    missing: bool = True
+    range: tuple[float, float] | None = None
+    categories: list[str] | None = None
+
+    @model_validator(mode="after")
+    def check_range(self) -> "Column":
+        is_number = self.type in ("number", "integer")
+        if self.range is not None and (not is_number or self.range[0] > self.range[1]):
+            raise ValueError("a range is for numbers, the least before the most")
+        return self
+
+
+class Schema(BaseModel):
+    """What data/schema.yaml may hold."""
+
+    columns: dict[str, Column]
 
 
 def infer_rule(column: pd.Series) -> dict[str, Any]:
     """Return what holds for a column; a range goes as far beyond its values as they are apart."""
+    if column.isna().all():
+        return {"type": "text", "required": True, "missing": True}
     rule = {"type": kind_of(column), "required": True, "missing": bool(column.hasnans)}
     if rule["type"] == "number":
         least, most = float(column.min()), float(column.max())
@@ -21,8 +51,6 @@ def infer_rule(column: pd.Series) -> dict[str, Any]:
         rule["range"] = [max(lowest, 0.0) if least >= 0 else lowest, most + (most - least)]
         if (column.dropna() % 1 == 0).all():
             rule["type"] = "integer"
-    if column.isna().all():
-        return {"type": "text", "required": True, "missing": True}
     if rule["type"] == "text" and column.nunique() <= min(40, len(column) / 2):
         rule["categories"] = sorted(column.dropna().unique())
     return rule

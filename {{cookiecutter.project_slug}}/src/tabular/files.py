@@ -5,33 +5,22 @@ begin with row 2 (a cell with line breaks is one row), in a Parquet file with ro
 """
 
 import re
-import sys
 import warnings
 from collections.abc import Iterator
-from functools import partial
 from inspect import signature
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow.parquet
 
-from project import DataError, one_line
+from tabular.cells import convert, kind_of, unify
+from tabular.messages import DataError, name_rows, one_line, tell
 
 FORMATS = (".csv", ".tsv", ".csv.gz", ".csv.zip", ".parquet", ".xlsx")
 BY_COLUMN = ("dtype", "parse_dates", "date_format")  # options that name columns
-NUMBERS = ("integer", "floating", "mixed-integer-float", "decimal", "empty")
 # Cells that are missing; but in a column of classes these words are classes.
 MISSING = ["", "#N/A", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null", "-nan"]
-# Such as 2024-01-31, 31.1.2024 or 31-Jan-24, maybe with a time.
-DATE = (
-    r"(\d{4}[-/.]\d\d?[-/.]\d\d?|\d\d?[-/.]\d\d?[-/.](\d{4}|\d\d)"
-    r"|\d\d?[-/. ][A-Za-z]{3,9}[-/. ](\d{4}|\d\d))([ T]\d\d?:.*)?"
-)
-YEAR = r"\d{4}|\d\d?[-/.](?:\d\d?|[A-Za-z]{3,9})[-/.]\d\d"
-DAY_FIRST = r"\b(?:1[3-9]|2\d|3[01])[-/.]\d\d?[-/.]\d"
-MONTH_FIRST = r"\b\d\d?[-/.](?:1[3-9]|2\d|3[01])[-/.]\d"
 
 
 def read_tables(
@@ -90,55 +79,6 @@ def as_text(options: dict[str, Any], names: list[str]) -> dict[str, Any]:
     if isinstance(options.get("dtype"), str):  # one type for all columns
         return options
     return options | {"dtype": dict.fromkeys(names, "str") | given_types(options)}
-
-
-def unify(table: pd.DataFrame, given: bool | None, as_they_are: list) -> bool:
-    """Convert each column to one kind; return whether dates have the day first.
-
-    Texts that all are dates become dates, but for the columns that stay as they are.
-    """
-    kinds = {name: kind_of(column) for name, column in table.dropna(axis=1, how="all").items()}
-    texts = [name for name, kind in kinds.items() if kind == "text" and name not in as_they_are]
-    orders = {name: date_orders(table[name]) for name in texts}
-    examples = {name: find_short_date(table[name]) for name in texts}
-    dayfirst = choose_order(orders, examples, given)
-    for name in table:
-        is_date = dayfirst in orders.get(name, ())
-        kind = "date" if is_date else kinds.get(name, "number")
-        table[name] = convert(table[name], kind, dayfirst)
-    return dayfirst
-
-
-def date_orders(column: pd.Series) -> set[bool]:
-    """Return with which `dayfirst` all cells are dates: both where that is open, none elsewhere."""
-    cells = column.dropna()
-    if cells.empty or kind_of(cells) == "date":
-        return {False, True}
-    if kind_of(cells) != "text" or not cells.astype("str").str.strip().str.fullmatch(DATE).all():
-        return set()
-    return {order for order in (False, True) if convert(cells, "date", order).notna().all()}
-
-
-def find_short_date(column: pd.Series) -> str | None:
-    """Return a text of a column that begins with a day or a month."""
-    texts = column.dropna().astype("str")
-    short = texts[texts.str.match(r"\s*\d\d?[-/.]\d\d?[-/.]")]
-    return None if short.empty else short.iloc[0]
-
-
-def choose_order(
-    orders: dict[str, set[bool]], examples: dict[str, str | None], given: bool | None
-) -> bool:
-    """Return whether dates have the day first, as is given or as some column shows."""
-    dayfirst = {True} in orders.values() if given is None else given
-    first, other, value = ("day", "month", "false") if dayfirst else ("month", "day", "true")
-    for name, found in orders.items():
-        short_year = re.fullmatch(r"\s*\d\d\D\d\d\D\d\d\b.*", examples[name] or "")
-        if given is None and examples[name] and (len(found) == 2 or (found and short_year)):
-            remedy = f"if the {other} is, set prepare.read.dayfirst to {value}"
-            dates = f"column {name!r} has dates such as {examples[name]}, read with the {first}"
-            tell(f"{dates} first: {remedy}; if it is no date, its prepare.read.dtype to str.")
-    return dayfirst
 
 
 def read_chunks(
@@ -238,23 +178,29 @@ def read_text(
     unused = set(signature(other).parameters) - set(signature(read).parameters)
     unused |= {"names", "na_values", "dayfirst", *BY_COLUMN}
     own = {key: value for key, value in options.items() if key not in unused}
+    head_only = {"header": None, "nrows": 1, "dtype": str, "keep_default_na": False}
     if read is pd.read_csv:
-        own = find_separator(path, own) | {"skip_blank_lines": False} | own
+        own = {"skip_blank_lines": False} | own | {"sep": find_separator(path, own)}
+        head_only |= {"nrows": 1000, "index_col": False, "on_bad_lines": "skip"}
     elif "sheet_name" not in own and len(sheets := pd.ExcelFile(path).sheet_names) > 1:
         tell(f"{path.name}: sheet {sheets[0]!r} is read; prepare.read.sheet_name names another.")
-    first = read(path, header=None, nrows=1, dtype=str, keep_default_na=False, **own).iloc[0]
-    names = options.get("names")
-    if names and len(names) > len(first):
-        raise DataError(f"row 1 has {len(first)} values, prepare.read.names {len(names)} names.")
-    own["header"] = None if names else 0
-    names = clean_names(names or first.tolist())
+    with warnings.catch_warnings(action="ignore"):  # of rows that are too long; see below
+        head = read(path, **own | head_only)
+    names, width = options.get("names"), len(head.columns)
+    if names and len(names) > width:
+        raise DataError(f"row 1 has {width} values, prepare.read.names {len(names)} names.")
+    own["header"], first = (None, 0) if names else (0, 1)
+    names = clean_names(names or head.iloc[0].tolist())
+    cells = head.iloc[first:, : len(names)].set_axis(names, axis=1)
     words = {}
     for name in names:
         usual = [""] if name == classes else MISSING
         words[name] = [*usual, *missing_words(options, name)]
     types = given_types(options)
     if read is pd.read_csv:
-        tell_leading_zeros(path, own | {"names": names}, types)
+        if own["sep"] != "," and "decimal" not in own:
+            own["decimal"] = find_decimal(path.name, own["sep"], cells)
+        tell_leading_zeros(cells.drop(columns=[*types], errors="ignore"))
         own |= {"index_col": False, "low_memory": False, "on_bad_lines": "warn", "chunksize": rows}
         own["dayfirst"] = bool(options.get("dayfirst"))
     own |= {key: options[key] for key in BY_COLUMN if key in options}
@@ -300,39 +246,39 @@ def find_swallowed(table: pd.DataFrame) -> pd.Series:
     return pd.concat(found) if found else table.iloc[:0, 0]
 
 
-def tell_leading_zeros(path: Path, options: dict[str, Any], types: dict[str, Any]) -> None:
-    """Tell which columns of numbers have some such as 007, in the first thousand rows."""
-    more = {"nrows": 1000, "dtype": str, "index_col": False, "on_bad_lines": "skip"}
-    with warnings.catch_warnings(action="ignore"):  # of rows that are too long; see read_text
-        head = pd.read_csv(path, **options | more)
-    for name in head.columns.difference([*types]):
-        zeros = head[name][head[name].str.fullmatch(r"0\d+", na=False)]
-        if len(zeros) and head[name].str.fullmatch(r"\d*", na=True).all():
-            remedy = f"to keep it, set prepare.read.dtype to {name}: str"
-            tell(f"column {name!r} has {zeros.iloc[0]!r}, read as a number: {remedy}.")
-
-
-def find_separator(path: Path, options: dict[str, Any]) -> dict[str, str]:
-    """Return how to read a CSV file, by its first lines and, where no comma is in it, by numbers."""
+def find_separator(path: Path, options: dict[str, Any]) -> str:
+    """Return what is between the cells of a CSV file, as its first twenty lines tell."""
+    if options.get("sep"):
+        return options["sep"]
     whole_lines = {"sep": "\x1f", "header": None, "nrows": 20, "quoting": 3, "dtype": str}
     lines = pd.read_csv(path, **whole_lines | options)[0].dropna()
     # A quoted cell may hold any mark, and line breaks.
     outside_quotes = re.sub(r'(?<![^,;\t|\n])"[^"]*"', "", "\n".join(lines)).splitlines()
-    separator = options.get("sep") or max(
-        ",\t;|", key=lambda mark: rank_separator(mark, outside_quotes)
-    )
-    if separator == "," or "decimal" in options:
-        return {"sep": separator}
-    cells = pd.read_csv(path, nrows=1000, dtype=str, **{"sep": separator} | options).stack()
-    commas, points = (cells.str.fullmatch(rf"\s*-?\d+{mark}\d+\s*").sum() for mark in (",", r"\."))
-    decimal = "," if commas > points else "."
-    tell(f"{path.name} is read with {separator!r} between columns and {decimal!r} in numbers.")
-    return {"sep": separator, "decimal": decimal}
+    return max(",\t;|", key=lambda mark: rank_separator(mark, outside_quotes))
 
 
 def rank_separator(mark: str, lines: list[str]) -> tuple[int, int]:
     """Return how often a mark is in each of these lines, and in the first one."""
     return min(line.count(mark) for line in lines), lines[0].count(mark)
+
+
+def find_decimal(file: str, separator: str, cells: pd.DataFrame) -> str:
+    """Return the mark in numbers, where none is between cells, as most of the first ones show."""
+    texts = cells.stack()
+    commas, points = (texts.str.fullmatch(rf"\s*-?\d+{mark}\d+\s*").sum() for mark in (",", r"\."))
+    decimal = "," if commas > points else "."
+    tell(f"{file} is read with {separator!r} between columns and {decimal!r} in numbers.")
+    return decimal
+
+
+def tell_leading_zeros(cells: pd.DataFrame) -> None:
+    """Tell which columns of numbers have some such as 007."""
+    for name, column in cells.items():
+        texts = column[~column.isin(MISSING)]
+        zeros = texts[texts.str.fullmatch(r"0\d+")]
+        if len(zeros) and texts.str.fullmatch(r"\d+").all():
+            remedy = f"to keep it, set prepare.read.dtype to {name}: str"
+            tell(f"column {name!r} has {zeros.iloc[0]!r}, read as a number: {remedy}.")
 
 
 def clean_names(columns: list[Any]) -> list[str]:
@@ -351,80 +297,3 @@ def clean_names(columns: list[Any]) -> list[str]:
     if problems:
         raise DataError(*problems)
     return names
-
-
-def tell(sentence: str) -> None:
-    """Print what a reader should know."""
-    print(f"note: {sentence}", file=sys.stderr)
-
-
-def name_rows(rows: pd.Index) -> str:
-    """Return how many rows these are and the numbers of the first five."""
-    labels = [" ".join(map(str, row)) if isinstance(row, tuple) else str(row) for row in rows[:5]]
-    if len(rows) == 1:
-        return f"row {labels[0]}"
-    return f"{len(rows)} rows ({', '.join(labels)}{', …' if len(rows) > 5 else ''})"
-
-
-def kind_of(column: pd.Series) -> str:
-    """Return what its cells are: number, boolean, date or text."""
-    found = pd.api.types.infer_dtype(column)
-    if found.startswith("timedelta") or found in NUMBERS:
-        return "number"
-    if found in ("date", "datetime", "datetime64"):
-        return "date"
-    return "boolean" if found == "boolean" else "text"
-
-
-def convert(column: pd.Series, kind: str, dayfirst: bool | None = None) -> pd.Series:
-    """Return a column of one kind; a cell that is of another is missing.
-
-    Numbers are of a NumPy type, durations seconds, dates have no time zone, text has no spaces
-    around and 1.0 is 1.
-    """
-    if kind == "date":
-        return read_dates(column, dayfirst)
-    if column.dtype.kind in "mO" and pd.api.types.infer_dtype(column).startswith("timedelta"):
-        column = pd.to_timedelta(column).dt.total_seconds()
-    if kind == "number":
-        if pd.api.types.infer_dtype(column, skipna=False) == "decimal" and (column % 1 == 0).all():
-            column = column.map(int)
-        numbers = pd.to_numeric(column, errors="coerce")
-        if not numbers.hasnans:
-            numbers = pd.Series(numbers.to_numpy(), numbers.index, name=numbers.name)
-        is_plain = isinstance(numbers.dtype, np.dtype) and numbers.dtype.kind in "iuf"
-        return numbers if is_plain and numbers.dtype != "float16" else numbers.astype("float64")
-    if pd.api.types.is_float_dtype(column) and (column.dropna() % 1 == 0).all():
-        column = column.astype("Int64")
-    text = column.astype("str").str.strip()
-    if kind == "boolean":
-        return text.str.lower().map({"true": True, "false": False}).astype("boolean")
-    return text.replace("", np.nan)
-
-
-def read_dates(column: pd.Series, dayfirst: bool | None) -> pd.Series:
-    """Return the dates of a column; what has no year, or day and month the other way, is none.
-
-    With dayfirst None it is that order in which more cells are dates.
-    """
-    if kind_of(column) == "date":
-        return parse_dates(column).dt.tz_localize(None)
-    if dayfirst is None:
-        return max(read_dates(column, False), read_dates(column, True), key=pd.Series.count)
-    texts = column.astype("str").str.strip()
-    is_other = texts.str.contains(MONTH_FIRST if dayfirst else DAY_FIRST)
-    texts = texts.where(texts.str.contains(YEAR) & ~is_other)
-    begins_with_year = texts.str.match(r"\d{4}")
-    dates = parse_dates(texts.where(begins_with_year))  # dayfirst would turn these as well
-    others = parse_dates(texts.mask(begins_with_year), dayfirst)
-    return dates.fillna(others).dt.tz_localize(None)
-
-
-def parse_dates(cells: pd.Series, dayfirst: bool = False) -> pd.Series:
-    """Return dates in UTC: those written like the first one, which is fast, then all others."""
-    parse = partial(pd.to_datetime, errors="coerce", utc=True, dayfirst=dayfirst)
-    with warnings.catch_warnings(action="ignore"):  # of a first one that is no usual form
-        dates = parse(cells)
-        if (others := cells[dates.isna() & cells.notna()]).empty:
-            return dates
-        return dates.fillna(parse(others, format="mixed"))

@@ -2,22 +2,19 @@
 
 import difflib
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML, YAMLError
 
-SOURCE, SCHEMA = Path("data/source"), Path("data/schema.yaml")
+from tabular.messages import DataError, list_problems, one_line
+
+SOURCE = Path("data/source")
 TRAIN, TEST = Path("data/raw/train.parquet"), Path("data/raw/test.parquet")
 ROWS = Path("data/raw/rows.json")
 MODEL = Path("models/model.joblib")
 LARGEST = (2 - 2.0**-23) * 2.0**127  # the most that models take: that of float32
-
-
-class DataError(Exception):
-    """Data that cannot be used; each argument is a sentence that says where and what to do."""
 
 
 class Block(BaseModel):
@@ -64,30 +61,6 @@ class Compute(Block):
 {%- endif %}
 
 
-class Column(BaseModel):
-    """What data/schema.yaml says of a column."""
-
-    model_config = ConfigDict(extra="forbid")
-    type: Literal["number", "integer", "boolean", "date", "text"]
-    required: bool = True
-    missing: bool = True
-    range: tuple[float, float] | None = None
-    categories: list[str] | None = None
-
-    @model_validator(mode="after")
-    def check_range(self) -> "Column":
-        is_number = self.type in ("number", "integer")
-        if self.range is not None and (not is_number or self.range[0] > self.range[1]):
-            raise ValueError("a range is for numbers, the least before the most")
-        return self
-
-
-class Schema(BaseModel):
-    """What data/schema.yaml may hold."""
-
-    columns: dict[str, Column]
-
-
 def read_params(kind: type[Block]) -> Any:
     """Return the block that is named like this class; exit with all that is wrong in it."""
     name = kind.__name__.lower()
@@ -117,18 +90,6 @@ def validate(kind: type[BaseModel], name: str, block: Any) -> Any:
     if problems:
         raise DataError(*problems)
     return checked
-
-
-def one_line(error: object) -> str:
-    """Return a message without its line breaks."""
-    return " ".join(str(error).split())
-
-
-def list_problems(place: str, problems: Sequence[str]) -> str:
-    """Return the sentence that says what is wrong, or their number and twenty lines of them."""
-    if len(problems) == 1:
-        return f"{place}: {problems[0]}"
-    return "\n- ".join([f"{place}: {len(problems)} problems", *problems[:20]])
 
 
 def require(*paths: Path) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from project import Prepare, Train
-from tables import convert, kind_of
+from tabular.cells import convert, kind_of
+from tabular.settings import Prepare, Train
 
 
 def row_keys(table: pd.DataFrame) -> np.ndarray:

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from project import LARGEST, Prepare
-from tables import DATE, convert, given_types, kind_of, name_rows
+from tabular.cells import DATE, convert, kind_of
+from tabular.files import given_types
+from tabular.messages import {% if cookiecutter.task == 'classification' %}DataError, name_rows, tell{% else %}name_rows{% endif %}
+from tabular.settings import LARGEST, Prepare
 
 SAMPLE = 10_000  # rows that are looked at where all would take too long
 NUMBER = r"\s*[-+€$£]*\s*\d[\d.,'\s]*\s*[%€$£]?\s*"
@@ -74,6 +76,16 @@ def find_bad_target(column: pd.Series, keys: np.ndarray, rows: int = 0) -> Itera
         for rare in different.index[different < 2]:
             found = f"class {str(rare)!r} has only {name_rows(column.index[column == rare])}"
             yield f"{name}: {found}, where {need}: add some, or leave the class out."
+
+
+def check_classes(learned: pd.Series, tested: pd.Series, params: Prepare) -> None:
+    """Tell which classes the test lacks; DataError where it has one that cannot be learned."""
+    train, test = set(learned.astype("str")), set(tested.astype("str"))
+    if unknown := sorted(test - train):
+        change = "group or time" if params.group or params.time else "seed or test_size"
+        raise DataError(f"the classes {unknown} are in the test only: change prepare.{change}.")
+    if untested := sorted(train - test):
+        tell(f"no row of the classes {untested} is in the test: they are too rare.")
 
 {% else %}
 def find_bad_target(column: pd.Series, keys: np.ndarray, rows: int = 0) -> Iterator[str]:

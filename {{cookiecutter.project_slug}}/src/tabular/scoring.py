@@ -1,0 +1,73 @@
+"""What a trained model predicts for the rows of a table."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pandas as pd
+from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits
+
+from tabular.cells import convert
+from tabular.features import features
+from tabular.files import as_text, read_chunks
+from tabular.messages import DataError, name_rows, tell
+from tabular.settings import LARGEST
+
+CHUNK = 50_000  # rows in memory at a time
+
+
+def predict(model: Pipeline, table: pd.DataFrame) -> pd.DataFrame:
+    """Return a prediction per row; DataError where a column is missing or not of its kind."""
+    kinds, X = model.info["columns"], pd.DataFrame(index=table.index)
+    problems = [f"there is no column {name!r}." for name in kinds if name not in table]
+    if table.empty:
+        problems.append("it has no rows.")
+    for name in table.columns.intersection([*kinds]):
+        X[name] = convert(table[name], kinds[name], model.info["read"].get("dayfirst"))
+        bad = X[name].isna() & table[name].notna()
+        if kinds[name] == "number":
+            bad |= X[name].abs() > LARGEST
+        if bad.any():
+            rows = table.index[bad]
+            example = f"{name_rows(rows)}, such as {str(table[name][rows[0]])!r}"
+            problems.append(f"column {name!r} is no {kinds[name]} in {example}.")
+    if problems:
+        raise DataError(*problems)
+    numbers = model[:-1].transform(features(X, kinds))
+    found = pd.DataFrame({"prediction": model[-1].predict(numbers)}, table.index)
+    if hasattr(model, "predict_proba"):
+        names = [f"probability_{name}" for name in model.classes_]
+        found[names] = model[-1].predict_proba(numbers)
+    if model.info["id"] in found:
+        raise DataError(f"the id {model.info['id']!r} is called like a column of the predictions.")
+    if model.info["id"] in table:
+        found.insert(0, model.info["id"], table[model.info["id"]])
+    return found
+
+
+def predict_file(model: Pipeline, source: Path) -> Iterator[pd.DataFrame]:
+    """Yield the predictions for a file, by chunks, so that one of any length fits into memory."""
+    info = model.info
+    texts = [name for name, kind in info["columns"].items() if kind == "text"]
+    texts += [info["id"]] if info["id"] else []
+    options = as_text(info["read"] | find_names(source, info), texts)
+    for number, chunk in enumerate(read_chunks(source, options, rows=CHUNK)):
+        ignored = [name for name in chunk if name not in [*info["columns"], info["id"]]]
+        if ignored and number == 0:
+            tell(f"the model takes no notice of {', '.join(ignored)}.")
+        if chunk.empty and number > 0:
+            continue  # the empty rows at the end of what a spreadsheet wrote
+        with threadpool_limits(info["threads"]):
+            yield predict(model, chunk)
+
+
+def find_names(source: Path, info: dict) -> dict[str, list[str]]:
+    """Return the names of a table without a header, which may be without the target."""
+    given = info["read"].get("names") or []
+    shorter = [name for name in given if name != info["target"]]
+    for names in [given, shorter] if given else []:
+        with suppress(DataError):
+            next(read_chunks(source, info["read"] | {"names": names}, rows=1))
+            return {"names": names}
+    return {}
