@@ -510,6 +510,7 @@ def test_model_is_used(render: Render) -> None:
     new.to_csv(project.path / "new.csv", index=False)
     new.to_parquet(project.path / "new.parquet")
     new.head(0).to_csv(project.path / "empty.csv", index=False)
+    new.assign(note="größer").to_csv(project.path / "legacy.csv", index=False, encoding="cp1252")
     bad = new.drop(columns="sex").astype({"year": object})
     bad.loc[3, "year"] = "last"
     bad.to_csv(project.path / "bad.csv", index=False)
@@ -521,6 +522,7 @@ def test_model_is_used(render: Render) -> None:
         "known": "--info",
         "bad": "bad.csv -o none.csv",
         "empty": "empty.csv",
+        "legacy": "legacy.csv",
         "no folder": "new.csv -o nowhere/found.csv",
         "arrays": "new.csv --model arrays",
     }
@@ -540,6 +542,8 @@ def test_model_is_used(render: Render) -> None:
     assert "- there is no column 'sex'." in str(heard["bad"][0])
     assert "- column 'year' is no number in row 5, such as 'last'." in str(heard["bad"][0])
     assert not (cases["bad"].path / "none.csv").exists()
+    remedy = "set prepare.read.encoding to cp1252 and train again, or change this file."
+    assert str(heard["legacy"][0]).endswith(remedy)
     assert heard["empty"][0] == "empty.csv: it has no rows."
     assert heard["no folder"][0] == "nowhere/found.csv: there is no such folder."
     assert str(heard["arrays"][0]).endswith("does not know the columns' names: train again.")

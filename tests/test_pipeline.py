@@ -413,6 +413,14 @@ BAD_FOLDERS: dict[str, tuple[dict[str, Any], str]] = {
         {"a.csv": "# exported by us\na,b\n1,2\n"},
         "a.csv: row 1 is a comment: delete it, or set prepare.read.comment",
     ),
+    "a line for Excel": (
+        {"a.csv": "sep=;\na;digit\n1;2\n"},
+        "a.csv: row 1 is for Excel only: delete it, or set prepare.read.skiprows to 1",
+    ),
+    "two files put together": (
+        {"a.csv": "a, digit\n1,2\na, digit\n1,2\n"},
+        "a.csv: the names of the columns again in row 3: keep only the first",
+    ),
     "one name twice": (
         {"a.csv": "a,digit,digit \n1,2,3\n"},
         "columns 2 and 3 are both called 'digit'",

@@ -64,13 +64,13 @@ class Mortal(linear_model.LogisticRegression):
 
 
 def wait_for_death(place):
-    import os, time
+    import os, pathlib, time
     try:
         with open(place, "x") as file:
             file.write(str(os.getpid()))
     except FileExistsError:
         return
-    Path(place + ".ready").touch()
+    pathlib.Path(place + ".ready").touch()
     time.sleep(600)
 
 

@@ -102,6 +102,8 @@ def read_chunks(
             if not is_parquet and not (swallowed := find_swallowed(chunk)).empty:
                 where = f"{path.name}, {name_rows(swallowed.index)}"
                 tell(f"{where}: a cell holds whole rows: is a quotation mark missing?")
+            if not is_parquet and len(rows := find_headers(chunk)):
+                raise DataError(f"the names of the columns again in {name_rows(rows)}: keep only the first.")
             is_empty = chunk.isna().all(axis=1)
             if is_empty.any():
                 tell(f"{path.name}: {name_rows(chunk.index[is_empty])} empty and left out.")
@@ -232,6 +234,16 @@ def find_numbers(table: pd.DataFrame, types: dict[str, Any]) -> pd.DataFrame:
     return table
 
 
+def find_headers(table: pd.DataFrame) -> pd.Index:
+    """Return the rows that repeat the names of the columns, as in files put together."""
+    named = [name for name in table if name.strip()]
+    if not all(kind_of(table[name]) == "text" for name in named):
+        return table.index[:0]
+    first = table[named[0]].str.strip()
+    again = table[named][first == named[0]].apply(lambda column: column.str.strip())
+    return again.index[(again == named).all(axis=1)]
+
+
 def find_swallowed(table: pd.DataFrame) -> pd.Series:
     """Return the cells that hold whole rows, as after a quotation mark that nothing closes."""
     if len(table.columns) < 3:  # a line of any text may have a comma
@@ -289,6 +301,8 @@ def clean_names(columns: list[Any]) -> list[str]:
     if names[0] == "":
         tell("column 1 has no name and is left out: it seems to count the rows.")
     problems = []
+    if names[0].lower().startswith("sep="):
+        problems.append("row 1 is for Excel only: delete it, or set prepare.read.skiprows to 1.")
     # As many spaces as its place: no name has spaces around, so these are unlike all others.
     names = [name or " " * position for position, name in enumerate(names, start=1)]
     for position, name in enumerate(names, start=1):

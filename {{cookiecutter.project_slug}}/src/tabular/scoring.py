@@ -47,7 +47,23 @@ def predict(model: Pipeline, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def predict_file(model: Pipeline, source: Path) -> Iterator[pd.DataFrame]:
-    """Yield the predictions for a file, by chunks, so that one of any length fits into memory."""
+    """Yield the predictions for a file, by chunks, so that one of any length fits into memory.
+
+    Raises DataError with all that is wrong with it.
+    """
+    try:
+        yield from predict_chunks(model, source)
+    except DataError as error:
+        sentences = []
+        for sentence in error.args:
+            is_option = "prepare.read" in sentence  # the model has them as they were
+            again = f"{sentence.removesuffix('.')} and train again, or change this file."
+            sentences.append(again if is_option else sentence)
+        raise DataError(*sentences) from error
+
+
+def predict_chunks(model: Pipeline, source: Path) -> Iterator[pd.DataFrame]:
+    """Yield the predictions for a file, read as the model's own data were."""
     info = model.info
     texts = [name for name, kind in info["columns"].items() if kind == "text"]
     texts += [info["id"]] if info["id"] else []
