@@ -88,7 +88,7 @@ CLASSES = {
         lines("x,y", lambda n: f"{n % 11},{'None' if n % 11 > 5 else 'Mild'}"), ""
     ),
     "likert answers": Table(
-        lines("p,q,y", lambda n: f"{n % 3},{n % 4},{word(n)}", 300), "together"
+        lines("p,q,y", lambda n: f"{n % 3},{n % 4},{word(n)}", 300), "stay on one side"
     ),
     "spaces": Table(
         lines("x, y", lambda n: f"{n},{word(n)}{' ' * (n % 2)}"), "spaces around the names"
@@ -235,7 +235,7 @@ CLASSES = {
     ),
     "a word among classes that are numbers": Table(
         lines("x,y", lambda n: f"{n},{'NA' if n in (5, 40) else n * 7 % 5 // 3}"),
-        "column 'y' has classes that are numbers and 'NA' in 2 rows (7, 42): if it means missing",
+        "column 'y' has the class 'NA' in 2 rows (7, 42): if it means missing",
     ),
     "empty columns of a spreadsheet": Table(
         lines("x,y,,", lambda n: f"{n},{word(n)},,"), "columns without a name and values"
@@ -247,6 +247,34 @@ CLASSES = {
     "a line break in a name": Table(
         lines('"x\nin m";z;y', lambda n: f"{n},5;{n % 7};{word(n)}"),
         "is read with ';' between columns and ','",
+    ),
+    "a word among decimal commas": Table(
+        lines("x;z;y", lambda n: f"{'k.A.' if n == 9 else f'{n},37'};{n % 7},5;{word(n)}"),
+        "text because of cells such as 'k.A.' in row 11:",
+    ),
+    "another decimal mark": Table(
+        lines("x;z;lat;y", lambda n: f"{n},5;{n % 9},2;{52 + n / 1000:.4f};{word(n)}"),
+        "column 'lat' holds numbers such as '52.0",
+    ),
+    "a missing word among words": Table(
+        lines("x,y", lambda n: f"{n},{['yes', 'no', 'NA'][n % 3]}", 90),
+        "column 'y' has the class 'NA' in 30 rows",
+    ),
+    "months": Table(
+        lines("m,x,y", lambda n: f"{n % 12 + 1:02}.{2018 + n // 30},{n % 9},{word(n)}"),
+        "column 'm' seems to have dates such as",
+    ),
+    "codes with an exponent": Table(
+        lines("code,x,y", lambda n: f"{n % 7}E{n % 3},{n},{word(n)}"), "'0E0', read as a number"
+    ),
+    "UTF-8, whatever is set": Table(
+        lines("größe,x,y", lambda n: f"{n % 7},{n},{word(n)}"),
+        "own.csv is UTF-8, and read so, not as cp1252",
+        params={"read": {"encoding": "cp1252"}},
+    ),
+    "a mark or nothing": Table(
+        lines("flag,day,y", lambda n: f"{'x' * (n % 2)},0{n % 9 + 1}/02/2020,{word(n)}"),
+        "read with the month first",
     ),
     "a quotation mark that nothing closes": Table(
         lines("told,x,y", lambda n: f"{chr(34) * (n in (9, 50))}t{n},{n},{word(n)}"),
@@ -297,6 +325,8 @@ def test_classes_of_people_are_learned(render: Render) -> None:
     assert kinds["addresses beside dates"] == {"ip": "text", "day": "date", "x": "number"}
     assert kinds["no such day"] == kinds["dates in two orders"] == {"day": "text", "x": "number"}
     assert set(metrics["dates as classes"]["data"]["rows_per_class"]) == {"1/2/2020", "2/2/2020"}
+    assert kinds["UTF-8, whatever is set"] == {"größe": "number", "x": "number"}
+    assert "constant" not in heard["a mark or nothing"][1]
     assert kinds["several answers in a cell"] == {"told": "text", "x": "number"}
     assert kinds["a separator that is given"] == {"x, m": "number"}
     assert metrics["no header"]["data"]["rows_read"] == 60
@@ -321,12 +351,20 @@ TIMES: dict[str, tuple[str, dict[str, Any]]] = {
     "a weekday before": (dated(day_of("%a %d/%m/%Y")), {}),
     "a time before": (dated(day_of("%H:%M %d.%m.%Y")), {}),
     "names of months": (dated(day_of("%d-%b-%y")), {}),
+    "digits of a form that is given": (
+        dated(day_of("%d%m%Y")),
+        {"parse_dates": ["when"], "date_format": "%d%m%Y"},
+    ),
     "a form that is given": (
         dated(lambda n: f"{n // 20 % 12 + 1:02}.{2022 + n // 240}"),
         {"parse_dates": ["when"], "date_format": "%m.%Y"},
     ),
     "two years": (dated(lambda n: str(2022 + (n > 180))), {}),
     "one large day": (dated(lambda n: str(2000 + min(n // 5, 20))), {}),
+}
+DIGITS: dict[str, tuple[str, dict[str, Any]]] = {  # they do not sort as the days that they are
+    "months": (dated(lambda n: f"{n // 20 % 12 + 1:02}.{2022 + n // 240}"), {}),
+    "days": (dated(day_of("%d%m%Y")), {}),
 }
 NO_TIMES: dict[str, tuple[str, dict[str, Any]]] = {
     "time of day": (dated(lambda n: f"{n % 24:02}:00"), {}),
@@ -340,7 +378,7 @@ NO_TIMES: dict[str, tuple[str, dict[str, Any]]] = {
 def test_the_latest_rows_are_the_test(render: Render) -> None:
     """However the time is written; a time that is none is refused, with rows."""
     project = render()
-    written = TIMES | NO_TIMES
+    written = TIMES | NO_TIMES | {f"digits: {name}": case for name, case in DIGITS.items()}
     cases = copies(project, written)
     for name, case in cases.items():
         content, read = written[name]
@@ -348,6 +386,9 @@ def test_the_latest_rows_are_the_test(render: Render) -> None:
         set_params(case, prepare={"target": "y", "time": "when", "read": read})
     heard = run_stages(project, cases, "prepare_data")
     for name, case in cases.items():
+        if name.startswith("digits: "):
+            assert "column 'when' seems to have dates such as " in str(heard[name][0]), name
+            continue
         if name in NO_TIMES:
             assert "column 'when' is no date in " in str(heard[name][0]), name
             continue
@@ -394,6 +435,7 @@ def test_every_format_gives_the_same_table(render: Render) -> None:
         "weekly": {f"{n}.csv": table[n : n + 20].to_csv(index=False).encode() for n in (0, 20, 40)},
         "excel": {},
         "other files of Spark": {"part-0.parquet": parquet.getvalue(), "_SUCCESS": b""},
+        "a sheet that is open": {"own.csv": csv, "~$own.xlsx": b"somebody"},
         # A column of numbers in one file and of text in the other is text in both.
         "other kinds": {"1.csv": b"x,z,y\n1,01,a\n2,,b\n3,3,a\n", "2.csv": b"x,z,y\n4,u,b\n"},
     }
@@ -405,6 +447,16 @@ def test_every_format_gives_the_same_table(render: Render) -> None:
     path = cases["excel"].path / "data" / "source"
     shutil.copytree(cases["csv"].path / "data" / "source", path)
     code = f"{WRITE.format(path)}\nimport os; os.remove('{path}/own.csv')\n{DRIVER}"
+    codes = f"""
+import pandas
+pandas.DataFrame({{"zip": ["01067", "1067"], "n": ["3.5", "4"]}}).to_excel("{project.path}/codes.xlsx")
+from pathlib import Path
+from tabular.files import read_chunks
+table = next(read_chunks(Path("{project.path}/codes.xlsx"), {{}}))
+print(table["zip"].tolist(), table["n"].tolist())
+"""
+    printed = project.run("--with", "openpyxl", "python", "-c", codes, env={"PYTHONPATH": "src"})
+    assert printed.stdout == "['01067', '1067'] [3.5, 4.0]\n"
     excel = project.run("--with", "openpyxl", "python", "-c", code, "prepare_data", path.parents[1])
     assert excel.stdout.startswith("[[null, \"note: own.xlsx: sheet 'data' is read")
     heard = run_stages(project, cases, "prepare_data")
@@ -450,6 +502,37 @@ def test_new_rows_do_not_move_old_ones(render: Render) -> None:
         for case in cases.values()
     )
     assert len(less & more) / len(less) >= 0.98
+
+
+FREQUENT: dict[str, Callable[[int], str]] = {  # by a number from 0 to 999 that looks like chance
+    "below a limit": lambda n: f"{'<0.5' if n < 550 else n // 50},{'ill' if n > 800 else 'ok'}",
+    "symptoms": lambda n: (
+        f"{n % 7 == 0} {n % 9 == 0},{'ill' if n % 7 == 0 or n % 41 == 0 else 'ok'}"
+    ),
+    "a class alike": lambda n: f"{max(n - 700, 0) // 9},{'ill' if n >= 709 else 'ok'}",
+}
+
+
+def test_what_is_frequent_is_on_both_sides(render: Render) -> None:
+    """More than half of the rows may have the same features, and a fold is still like the data."""
+    project = render(task="classification")
+    cases = copies(project, [*FREQUENT, "zeros"])
+    for name, case in cases.items():
+        row = FREQUENT.get(name, lambda n: f"{max(n - 500, 0)},{'ab'[n % 2]}")
+        give(case, lines("x,y", lambda n, row=row: row(n * 377 % 1000), 1000))
+        set_params(case, prepare={"target": "y"})
+    heard = run_stages(project, cases)
+    assert not [code for code, *_ in heard.values() if code]
+    for name, case in cases.items():
+        metrics = json.loads(case.read("metrics.json"))
+        assert 180 < metrics["data"]["test_rows"] < 220, name
+        if name != "zeros":  # where nothing can be learned
+            assert min(*metrics["cv"]["scores"], metrics["accuracy"]) > 0.85, (name, metrics)
+    train, test = (
+        pd.read_parquet(cases["zeros"].path / "data" / "raw" / f"{side}.parquet") for side in SIDES
+    )
+    assert 0.4 < (train["x"] == 0).mean() < 0.6
+    assert 0.4 < (test["x"] == 0).mean() < 0.6
 
 
 LONG = "a category of many words and   of more blanks   than one " * 3 + "m"
@@ -721,3 +804,14 @@ def test_a_class_that_nobody_can_load_is_refused_before_training(render: Render)
     done = project.run("python", "train.py", check=False)
     assert done.returncode == 1
     assert "move the model's own classes and functions to src/models.py" in done.stderr
+    unnamed = "from sklearn.preprocessing import FunctionTransformer\nMODELS['ridge'] = "
+    unnamed += "make_pipeline(FunctionTransformer(lambda x: x), MODELS['ridge'])\n\n\n"
+    imports = "from sklearn.pipeline import Pipeline, make_pipeline"
+    code = project.read("src/models.py").replace("from sklearn.pipeline import Pipeline", imports)
+    code = code.replace("def build_model", unnamed + "def build_model", 1)
+    (project.path / "src" / "models.py").write_text(code, encoding="utf-8")
+    text = project.read("train.py").replace(own, "")
+    (project.path / "train.py").write_text(text, encoding="utf-8")
+    done = project.run("python", "train.py", check=False)
+    assert done.returncode == 1
+    assert "functions need a name and a place in src/models.py (no lambda)" in done.stderr

@@ -248,6 +248,14 @@ def test_a_scheduler_of_the_team_serves_or_says_why_not(render, team, tmp_path: 
         with worker(environment, tmp_path, own, *options):
             folders = [cases[name].path for name in ("large", "greedy", "hidden")]
             refused = run_each(project, "train.py", folders, {ADDRESS: own})
+            for project in cases["large"], cases["greedy"]:  # the worker has served others before
+                path = project.path / "src" / "tabular" / "parts.py"
+                code = path.read_text(encoding="utf-8")
+                begin = code.index("    found, is_empty = Look")
+                raised = f"    raise ValueError({project.path.name!r})\n"
+                path.write_text(code[:begin] + raised + code[begin:], encoding="utf-8")
+                done = project.run("python", PREPARE, check=False, env={ADDRESS: own})
+                assert f"ValueError: {project.path.name}" in done.stderr
     large_said, greedy, hidden = map(str, refused)
     assert re.search("^a task needs about .* has 500.00 MiB .* the workers of the", large_said)
     assert "or take train.model: xgboost" in large_said

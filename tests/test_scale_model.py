@@ -95,7 +95,7 @@ def prepare(project: BakedProject, task: str, parts: bool = True, rows: int = 20
     """Write what `prepare` makes of a table: files, or folders of parts; set few rounds."""
     raw = project.path / "data" / "raw"
     raw.mkdir(parents=True)
-    (raw / "rows.json").write_text("{}")
+    (raw / "rows.json").write_text('{"dayfirst": false}')
     for seed, side in enumerate(["train", "test"]):
         whole, path = table(task, rows, seed), raw / f"{side}.parquet"
         if parts:

@@ -36,7 +36,7 @@ class Teams:
         }
         self.datasets.run("dvc", "remove", "sample", "--outs")
         self.bring(ROWS[:50])
-        self.datasets.git("rm", "--quiet", "src/sample_data.py")
+        self.datasets.git("rm", "--quiet", "src/sample_data.py", "tests/test_sample_data.py")
         self.datasets.run("dvc", "add", "data/source")
         self.choose_target(self.datasets)
         self.typed: list[str] = []

@@ -243,6 +243,41 @@ def test_what_the_template_keeps_knows_no_script_of_the_users(render, compute: s
             assert scripts.isdisjoint(names), (path.name, names)
 
 
+def signatures(project: Path) -> set[str]:
+    """Return what a project's own files import from `tabular`, with arguments and fields."""
+    scripts = [*project.glob("src/*.py"), *project.glob("tests/*.py"), project / "train.py"]
+    used = set()
+    for path in scripts:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("tabular."):
+                used |= {(str(node.module), alias.name) for alias in node.names}
+    found = set()
+    for module, name in used:
+        code = (project / "src" / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8")
+        line = f"{module}.{name}"
+        for node in ast.parse(code).body:
+            if isinstance(node, ast.FunctionDef) and node.name == name:
+                line += f"({ast.unparse(node.args)})"
+            if isinstance(node, ast.ClassDef) and node.name == name:
+                fields = [ast.unparse(field) for field in node.body if hasattr(field, "target")]
+                line += f": {'; '.join(fields)}"
+        found.add(line)
+    return found
+
+
+def test_what_scripts_of_the_users_import_stays_as_it_is(render) -> None:
+    """They are never updated. A new argument or field has a default; the rest needs a major version."""
+    answers = [
+        {"compute": compute, "task": task}
+        for compute in CHOICES["compute"]
+        for task in CHOICES["task"]
+    ]
+    found = set.union(*(signatures(render(**answer).path) for answer in answers))
+    kept = Path(__file__).with_name("interface.txt").read_text(encoding="utf-8").splitlines()
+    assert len(kept) > 20
+    assert sorted(found) == kept
+
+
 def skip_list() -> str:
     """Return the block that docs/update.md asks to paste."""
     text = (TEMPLATE / "docs" / "update.md").read_text(encoding="utf-8")

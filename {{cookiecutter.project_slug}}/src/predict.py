@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tabular.artifact import load_model
 from tabular.messages import DataError, list_problems
-from tabular.scoring import predict_file
+from tabular.prediction import predict_file
 from tabular.settings import MODEL
 
 

@@ -14,7 +14,7 @@ import prepare_data
 import train
 from models import MODELS, build_model
 from tabular.artifact import load_model
-from tabular.scoring import predict
+from tabular.prediction import predict
 from tabular.settings import MODEL, TEST, Train
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")

@@ -4,12 +4,11 @@ import hashlib
 import json
 import pickle
 import sys
-from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
 import joblib
-import pandas as pd
+import numpy as np
 from sklearn.pipeline import Pipeline
 
 from tabular.messages import one_line
@@ -18,23 +17,29 @@ from tabular.settings import MODEL, ROWS, Prepare, Train, require
 
 def check_loadable(model: Pipeline) -> None:
     """Exit where other scripts could not load it: they do not see what train.py defines."""
-    with suppress(AttributeError, pickle.PicklingError):
+    try:
         if b"__main__" not in pickle.dumps(model):
             return
-    sys.exit("train.py: move the model's own classes and functions to src/models.py.")
+        reason = "move the model's own classes and functions to src/models.py"
+    except (AttributeError, pickle.PicklingError):
+        reason = "the model's own functions need a name and a place in src/models.py (no lambda)"
+    sys.exit(f"train.py: {reason}.")
 
 
 def save_model(
     model: Pipeline, data: Prepare, params: Train, kinds: dict[str, str], cv: dict, data_md5: str
 ) -> None:
     """Write a trained model with what it knows of itself, its `info`, which JSON has as well."""
+    rows = json.loads(ROWS.read_bytes())
+    if "dayfirst" not in rows:  # a prediction would read dates in another order
+        sys.exit(f"{ROWS.as_posix()} lacks `dayfirst`, which read_tables returns: let it be written.")
     model.info = {
         "model": params.model,
         "settings": dict(getattr(params, params.model, None) or {}),
         "target": data.target,
-        "classes": getattr(model, "classes_", pd.Series()).tolist(),
+        "classes": np.asarray(getattr(model, "classes_", [])).tolist(),
         "columns": kinds,
-        "read": data.read | {"dayfirst": json.loads(ROWS.read_bytes()).get("dayfirst", False)},
+        "read": data.read | {"dayfirst": rows["dayfirst"]},
         "id": data.id,
         "threads": params.threads,
         "cv": cv,

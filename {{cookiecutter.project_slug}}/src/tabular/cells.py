@@ -9,6 +9,7 @@ import pandas as pd
 
 from tabular.messages import tell
 
+LARGEST = (2 - 2.0**-23) * 2.0**127  # the most that models take: that of float32
 NUMBERS = ("integer", "floating", "mixed-integer-float", "decimal", "empty")
 # Such as 2024-01-31, 31.1.2024 or 31-Jan-24, maybe with a time.
 DATE = (

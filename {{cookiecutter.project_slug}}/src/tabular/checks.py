@@ -6,15 +6,16 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from tabular.cells import DATE, convert, kind_of
-from tabular.files import given_types
-from tabular.messages import {% if cookiecutter.task == 'classification' %}DataError, name_rows, tell{% else %}name_rows{% endif %}
-from tabular.settings import LARGEST, Prepare
-
+from tabular.cells import DATE, LARGEST, convert, kind_of
+{% if cookiecutter.task == 'classification' %}from tabular.files import MISSING
+{% endif %}from tabular.messages import {% if cookiecutter.task == 'classification' %}DataError, name_rows, tell{% else %}name_rows{% endif %}
+from tabular.settings import Prepare, given_types
+{% if cookiecutter.task == 'classification' %}from tabular.split import ALIKE
+{% endif %}
 SAMPLE = 10_000  # rows that are looked at where all would take too long
 NUMBER = r"\s*[-+€$£]*\s*\d[\d.,'\s]*\s*[%€$£]?\s*"
 SIGNS = r"[%€$£,']|\d\s\d{3}\b"
-ID_NAME = re.compile(r"(?i:(^|[\W_])(id|uuid|guid)$)|[a-z]I[dD]$")
+ID_NAME = re.compile(r"(?i:(^|[\W_])(id|uuid|guid|nr|no)$)|[a-z](I[dD]|N[ro])$")
 
 
 def find_problems(table: pd.DataFrame, params: Prepare) -> Iterator[str]:
@@ -57,15 +58,35 @@ def find_bad_times(column: pd.Series, dayfirst: bool | None) -> Iterator[str]:
             found = f"{name_rows(no_dates.index)}, such as {no_dates.iloc[0]!r}"
             remedy = "set parse_dates and date_format in prepare.read"
             yield f"column {column.name!r} is no date in {found}: {remedy}."
-    elif column.dtype.kind == "f" and column.between(1, 13).all() and (column % 1 > 0).any():
-        remedy = f"set parse_dates: [{column.name}] and date_format: '%m.%Y' in prepare.read"
-        yield f"column {column.name!r} seems to have months such as {column.iloc[0]}: {remedy}."
+    elif form := guess_date(column):
+        yield f"column {column.name!r} {describe_dates(column, form)}"
+
+
+def guess_date(column: pd.Series) -> str | None:
+    """Return the form of what was read as numbers but seems to be dates that do not sort so."""
+    cells = column.dropna()
+    if not len(cells) or cells.dtype.kind not in "iuf":
+        return None
+    years = (cells * 10_000 % 10_000).round() if cells.dtype.kind == "f" else cells % 10_000
+    if not years.between(1900, 2100).all():
+        return None
+    if cells.between(1, 13).all():
+        return "%m.%Y"
+    is_day = cells.between(1_01_1900, 31_12_2100) & (cells // 10_000 % 100).between(1, 12)
+    return "%d%m%Y" if is_day.all() and (cells % 1 == 0).all() else None
+
+
+def describe_dates(column: pd.Series, form: str) -> str:
+    """Return what is to be said of a column of numbers that seem to be dates."""
+    remedy = f"set parse_dates: [{column.name}] and date_format: '{form}' in prepare.read"
+    return f"seems to have dates such as {column.dropna().iloc[0]}: {remedy}."
 
 {% if cookiecutter.task == 'classification' %}
 def find_bad_target(column: pd.Series, keys: np.ndarray, rows: int = 0) -> Iterator[str]:
     """Yield why these classes cannot be learned; keys are equal where rows belong together."""
     name = f"column {column.name!r}"
-    different = pd.Series(keys, column.index).groupby(column).nunique()
+    rows_of = pd.Series(keys, column.index).groupby(column)
+    different, sizes = rows_of.nunique(), rows_of.size()
     if kind_of(column) == "number" and len(different) > max(20, max(rows, len(column)) / 10):
         other = "but the project predicts classes (make one with task=regression)"
         yield f"{name} has {len(different)} different numbers: this looks like regression, {other}."
@@ -73,7 +94,7 @@ def find_bad_target(column: pd.Series, keys: np.ndarray, rows: int = 0) -> Itera
         yield f"{name} must hold two classes or more, not {[*different.index]}."
     else:
         need = "two that differ are needed, one to learn and one to test"
-        for rare in different.index[different < 2]:
+        for rare in different.index[(different < 2) & (sizes <= ALIKE)]:
             found = f"class {str(rare)!r} has only {name_rows(column.index[column == rare])}"
             yield f"{name}: {found}, where {need}: add some, or leave the class out."
 
@@ -114,8 +135,10 @@ def find_warnings(table: pd.DataFrame, params: Prepare) -> Iterator[str]:
         found = f"{shares.iloc[0]:.1%} of the rows are of class {str(shares.index[0])!r}"
         yield f"{found}, so that accuracy misleads: look at balanced_accuracy."
     words = target[convert(target, "number").isna()] if kind_of(target) == "text" else target[:0]
-    if 0 < len(words) < len(target) / 2:
-        found = f"classes that are numbers and {words.iloc[0]!r} in {name_rows(words.index)}"
+    if not 0 < len(words) < len(target) / 2:
+        words = target[target.isin(MISSING)]
+    if len(words):
+        found = f"the class {words.iloc[0]!r} in {name_rows(words.index)}"
         remedy = "if it means missing, list it in prepare.read.na_values"
         yield f"column {target.name!r} has {found}: {remedy}."
 {%- endif %}
@@ -127,8 +150,7 @@ def find_warnings(table: pd.DataFrame, params: Prepare) -> Iterator[str]:
         remedy = "if so, set prepare.drop instead of prepare.id"
         yield f"{found} but for {params.id!r}; {risk}: {remedy}."
     elif different < len(look) / 5:
-        effect = "so that the test asks for what the model has not seen"
-        yield f"{found}; those that are not stay together, {effect}."
+        yield f"{found}: identical ones stay on one side of the split, unless they are very many."
     for name in table.columns.difference([target.name, params.id, params.group, params.time]):
         column, count = look[name].dropna(), look[name].nunique()
         is_text = kind_of(column) == "text"
@@ -137,27 +159,38 @@ def find_warnings(table: pd.DataFrame, params: Prepare) -> Iterator[str]:
         text = table[name].dropna()
         text = text[convert(text, "number").isna()] if is_text else text
         dates = column[column.str.fullmatch(DATE)] if is_text else column[:0]
+        points = column[column.str.contains(r"\.\d")] if is_text else column[:0]
         signed = column[column.str.contains(SIGNS)] if is_text else column[:0]
-        if column.dtype.kind in "iuf" and (column % 1 == 0).all() and column.abs().max() > 2**53:
+        if form := guess_date(column):
+            words = describe_dates(column, form)
+        elif column.dtype.kind in "iuf" and (column % 1 == 0).all() and column.abs().max() > 2**53:
             words = "has whole numbers beyond 2**53, of which models mix up some."
-        elif count < 2:
-            words = "is constant." if count else "is empty."
+        elif count == 0:
+            words = "is empty."
+        elif count == 1 and len(column) == len(look):
+            words = "is constant."
         elif len(dates) > len(column) / 2 and name not in given_types(params.read):
             cause = "some cells are none, or have day and month the other way"
             words = f"is text, though it has dates such as {dates.iloc[0]}: {cause}."
         elif len(signed) and column.str.fullmatch(NUMBER).all():
             remedy = "leave out signs such as % and $, or set thousands and decimal in prepare.read"
             words = f"holds numbers such as {signed.iloc[0]!r} as text: {remedy}."
+        elif is_text and not len(text) and len(points) and name not in given_types(params.read):
+            cause = "other columns have another decimal mark, or its format has them so"
+            words = f"holds numbers such as {points.iloc[0]!r} as text: {cause}."
         elif is_text and convert(column, "number").notna().mean() > 0.5 and len(text):
             cause = f"cells such as {text.iloc[0]!r} in {name_rows(text.index)}"
             remedy = "to make them missing, list them in prepare.read.na_values"
             words = f"is text because of {cause}: {remedy}."
+        elif is_text and column.str.len().mean() > 40:
+            words = ""  # sentences
         elif is_name and 20 < count == len(look) and table[name].is_unique:
             words = "is different in each row: if it is an id, set prepare.id or prepare.drop."
         elif is_name and ID_NAME.search(name) and not params.group:
             words = "looks like an id of several rows: set prepare.group or prepare.drop."
         elif is_text and count > 100:
-            words = f"has {count} categories: try train.text: target."
+            groups = "prepare.group, if the rows of one belong together"
+            words = f"has {count} categories: try train.text: target, or set {groups}."
         if words:
             yield f"column {name!r} {words}"
         if count > 1 and gives_away(look[name], look[target.name]):

@@ -25,7 +25,7 @@ def table_step(kinds: dict[str, str], text: str) -> Any:
     numbers = [name for name in kinds if name not in others]
     if not others:
         return "passthrough"
-    from skrub import StringEncoder, TableVectorizer  # takes seconds
+    from skrub import DatetimeEncoder, StringEncoder, TableVectorizer  # takes seconds
 
     # Its last components may be nothing but rounding, which scaling would make as large as others.
     words = make_pipeline(StringEncoder(), VarianceThreshold(1e-12))
@@ -34,6 +34,7 @@ def table_step(kinds: dict[str, str], text: str) -> Any:
         cardinality_threshold=100,
         low_cardinality=OneHotEncoder(handle_unknown="ignore", sparse_output=False),
         high_cardinality=target_mean if text == "target" else words,
+        datetime=DatetimeEncoder(add_weekday=True),
         drop_null_fraction=None,
     )
     return ColumnTransformer([("numbers", "passthrough", numbers), ("others", vectorizer, others)])

@@ -4,6 +4,7 @@ Rows keep the numbers that their file shows: in a CSV or Excel file the header i
 begin with row 2 (a cell with line breaks is one row), in a Parquet file with row 1.
 """
 
+import codecs
 import re
 import warnings
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ import pyarrow.parquet
 
 from tabular.cells import convert, kind_of, unify
 from tabular.messages import DataError, name_rows, one_line, tell
+from tabular.settings import TEXTS, as_text, given_types
 
 FORMATS = (".csv", ".tsv", ".csv.gz", ".csv.zip", ".parquet", ".xlsx")
 BY_COLUMN = ("dtype", "parse_dates", "date_format")  # options that name columns
@@ -63,22 +65,9 @@ def read_tables(
 
 
 def list_files(folder: Path) -> list[Path]:
-    """Return the files to read: none that is hidden, or like _SUCCESS, as Spark writes them."""
-    paths = sorted(folder.glob("[!.]*"))
+    """Return the files to read: none that is hidden, like _SUCCESS, or what Excel keeps open."""
+    paths = [path for path in sorted(folder.glob("[!.]*")) if not path.name.startswith("~$")]
     return [p for p in paths if not p.name.startswith("_") or p.name.lower().endswith(FORMATS)]
-
-
-def given_types(options: dict[str, Any]) -> dict[str, Any]:
-    """Return the columns whose type prepare.read names."""
-    types = options.get("dtype") or {}
-    return types if isinstance(types, dict) else {}
-
-
-def as_text(options: dict[str, Any], names: list[str]) -> dict[str, Any]:
-    """Return the options of the reader with these columns as text, where no type is given."""
-    if isinstance(options.get("dtype"), str):  # one type for all columns
-        return options
-    return options | {"dtype": dict.fromkeys(names, "str") | given_types(options)}
 
 
 def read_chunks(
@@ -87,6 +76,8 @@ def read_chunks(
     """Yield a table, so many rows at a time or whole; DataError where it cannot be read."""
     is_parquet = path.suffix.lower() == ".parquet"
     start = 1 if is_parquet or "names" in options else 2
+    if not is_parquet and isinstance(options.get("skiprows"), int):
+        start += options["skiprows"]
     if path.is_dir():
         raise DataError("it is a folder: move the files in it to where the folder is.")
     if not path.name.lower().endswith(FORMATS):
@@ -178,10 +169,12 @@ def read_text(
         read, other = other, read
     # What only the other reader knows is for the files that it reads.
     unused = set(signature(other).parameters) - set(signature(read).parameters)
-    unused |= {"names", "na_values", "dayfirst", *BY_COLUMN}
+    unused |= {"names", "na_values", "dayfirst", TEXTS, *BY_COLUMN}
     own = {key: value for key, value in options.items() if key not in unused}
     head_only = {"header": None, "nrows": 1, "dtype": str, "keep_default_na": False}
     if read is pd.read_csv:
+        if "encoding" in own:
+            own["encoding"] = find_encoding(path, str(own["encoding"]))
         own = {"skip_blank_lines": False} | own | {"sep": find_separator(path, own)}
         head_only |= {"nrows": 1000, "index_col": False, "on_bad_lines": "skip"}
     elif "sheet_name" not in own and len(sheets := pd.ExcelFile(path).sheet_names) > 1:
@@ -198,38 +191,66 @@ def read_text(
     for name in names:
         usual = [""] if name == classes else MISSING
         words[name] = [*usual, *missing_words(options, name)]
-    types = given_types(options)
+    types = dict.fromkeys(options.get(TEXTS, []), "str") | given_types(options)
     if read is pd.read_csv:
         if own["sep"] != "," and "decimal" not in own:
             own["decimal"] = find_decimal(path.name, own["sep"], cells)
-        tell_leading_zeros(cells.drop(columns=[*types], errors="ignore"))
+        dates = options.get("parse_dates")
+        as_given = [*types, *(dates if isinstance(dates, list) else [])]
+        tell_codes(cells.drop(columns=as_given, errors="ignore"))
         own |= {"index_col": False, "low_memory": False, "on_bad_lines": "warn", "chunksize": rows}
         own["dayfirst"] = bool(options.get("dayfirst"))
     own |= {key: options[key] for key in BY_COLUMN if key in options}
-    if read is pd.read_excel and not isinstance(options.get("dtype"), str):
-        own["dtype"] = dict.fromkeys(names, object) | types  # else TRUE beside a gap is 1.0
+    if not isinstance(options.get("dtype"), str):
+        usual = names if read is pd.read_excel else []  # else TRUE beside a gap is 1.0
+        own["dtype"] = dict.fromkeys(usual, object) | types
     own |= {"names": names, "na_values": words, "keep_default_na": False}
     with warnings.catch_warnings(record=True, action="always") as caught:
         found = read(path, **own)
         for chunk in [found] if isinstance(found, pd.DataFrame) else found:
-            said = " ".join(str(warning.message) for warning in caught)
-            long = re.findall(r"line (\d+): expected (\d+) fields, saw (\d+)", said)
-            if long or "Length of header" in said:
-                sentences = [f"row {n} has {saw} values, the header {due}." for n, due, saw in long]
-                if len(names) == 1:
-                    sentences = ["row 1 seems to be a title: set prepare.read.skiprows."]
-                if names[0].startswith("#"):
-                    sentences = ["row 1 is a comment: delete it, or set prepare.read.comment: '#'."]
-                more = "its rows have more values than its header: name all columns in it."
-                raise DataError(*sentences or [more])
-            yield chunk if read is pd.read_csv else find_numbers(chunk, types)
+            if problems := explain(" ".join(str(warning.message) for warning in caught), names):
+                raise DataError(*problems)
+            if read is pd.read_csv:
+                yield use_points(chunk, own, [classes, *given_types(options)])
+            else:
+                yield find_numbers(chunk, types)
+
+
+def explain(said: str, names: list[str]) -> list[str]:
+    """Return sentences for what pandas said of rows with more values than there are names."""
+    long = re.findall(r"line (\d+): expected (\d+) fields, saw (\d+)", said)
+    if not long and "Length of header" not in said:
+        return []
+    if names[0].startswith("#"):
+        return ["row 1 is a comment: delete it, or set prepare.read.comment: '#'."]
+    if len(names) == 1:
+        return ["row 1 seems to be a title: set prepare.read.skiprows."]
+    more = ["its rows have more values than its header: name all columns in it."]
+    return [f"row {row} has {saw} values, the header {due}." for row, due, saw in long] or more
+
+
+def use_points(table: pd.DataFrame, options: dict[str, Any], as_they_are: list) -> pd.DataFrame:
+    """Return a table with the numbers in columns of text, beside what is none, as 1234.5."""
+    decimal, thousands = options.get("decimal", "."), options.get("thousands")
+    if decimal == "." and not thousands:
+        return table
+    whole = rf"\d{{1,3}}({re.escape(thousands)}\d{{3}})+|\d+" if thousands else r"\d+"
+    number = rf"\s*[-+]?({whole})({re.escape(decimal)}\d+)?\s*"
+    for name in table.select_dtypes("str").columns.difference(as_they_are):
+        column = table[name]
+        plain = column.str.replace(thousands, "", regex=False) if thousands else column
+        plain = plain.str.replace(decimal, ".", regex=False)
+        table[name] = column.mask(column.str.fullmatch(number, na=False), plain)
+    return table
 
 
 def find_numbers(table: pd.DataFrame, types: dict[str, Any]) -> pd.DataFrame:
     """Return a sheet of Excel with the numbers that it has as text, as a CSV file would."""
     for name in table.columns.difference([*types]):
-        numbers = pd.to_numeric(table[name], errors="coerce")
-        if kind_of(table[name]) == "text" and numbers.notna().equals(table[name].notna()):
+        column = table[name]
+        numbers = pd.to_numeric(column, errors="coerce")
+        is_code = column.str.match(r"0\d").any() if kind_of(column) == "text" else True
+        if not is_code and numbers.notna().equals(column.notna()):
             table[name] = numbers
     return table
 
@@ -258,6 +279,22 @@ def find_swallowed(table: pd.DataFrame) -> pd.Series:
     return pd.concat(found) if found else table.iloc[:0, 0]
 
 
+def find_encoding(path: Path, given: str) -> str:
+    """Return UTF-8 for a file that is in it: the option is for those that are not."""
+    if path.suffix.lower() not in (".csv", ".tsv"):
+        return given
+    with path.open("rb") as file:
+        begin = file.read(1_000_000)
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(begin)
+    except UnicodeDecodeError:
+        return given
+    if "\0" in text or (text.isascii() and "16" not in given):  # the same in most encodings
+        return given
+    tell(f"{path.name} is UTF-8, and read so, not as {given}.")
+    return "utf-8-sig"
+
+
 def find_separator(path: Path, options: dict[str, Any]) -> str:
     """Return what is between the cells of a CSV file, as its first twenty lines tell."""
     if options.get("sep"):
@@ -283,14 +320,14 @@ def find_decimal(file: str, separator: str, cells: pd.DataFrame) -> str:
     return decimal
 
 
-def tell_leading_zeros(cells: pd.DataFrame) -> None:
-    """Tell which columns of numbers have some such as 007."""
+def tell_codes(cells: pd.DataFrame) -> None:
+    """Tell which columns of numbers have some that look like codes, such as 007 or 12E4."""
     for name, column in cells.items():
         texts = column[~column.isin(MISSING)]
-        zeros = texts[texts.str.fullmatch(r"0\d+")]
-        if len(zeros) and texts.str.fullmatch(r"\d+").all():
+        codes = texts[texts.str.fullmatch(r"0\d+|\d+[eE]\d+")]
+        if len(codes) and texts.str.fullmatch(r"\d+([eE]\d+)?").all():
             remedy = f"to keep it, set prepare.read.dtype to {name}: str"
-            tell(f"column {name!r} has {zeros.iloc[0]!r}, read as a number: {remedy}.")
+            tell(f"column {name!r} has {codes.iloc[0]!r}, read as a number: {remedy}.")
 
 
 def clean_names(columns: list[Any]) -> list[str]:

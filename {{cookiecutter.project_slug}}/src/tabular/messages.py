@@ -1,9 +1,16 @@
 """How what is wrong with data is said, and where."""
 
 import sys
+{%- if cookiecutter.compute == 'dask' %}
+import threading
+{%- endif %}
 from collections.abc import Sequence
 
 import pandas as pd
+{%- if cookiecutter.compute == 'dask' %}
+
+notes = threading.local()
+{%- endif %}
 
 
 class DataError(Exception):
@@ -19,7 +26,20 @@ def list_problems(place: str, problems: Sequence[str]) -> str:
 
 def tell(sentence: str) -> None:
     """Print what a reader should know."""
+{%- if cookiecutter.compute == 'dask' %}
+    if hasattr(notes, "kept"):
+        notes.kept.append(sentence)
+        return
+{%- endif %}
     print(f"note: {sentence}", file=sys.stderr)
+{%- if cookiecutter.compute == 'dask' %}
+
+
+def keep_notes() -> list[str]:
+    """Return a list that gets what this thread would tell; a worker has no reader."""
+    notes.kept = []
+    return notes.kept
+{%- endif %}
 
 
 def name_rows(rows: pd.Index) -> str:

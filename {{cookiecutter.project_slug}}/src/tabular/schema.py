@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from ruamel.yaml import YAML, YAMLError
 
 from tabular.cells import convert, kind_of
-from tabular.messages import DataError, name_rows, one_line
+from tabular.messages import DataError, name_rows, one_line, tell
 from tabular.settings import validate
 
 SCHEMA = Path("data/schema.yaml")
@@ -61,12 +61,14 @@ def write_schema(table: pd.DataFrame | dict[str, pd.Series]) -> None:
     yaml = YAML()
     yaml.width = sys.maxsize  # a folded line would lose spaces of a category
     yaml.dump({"columns": {str(name): infer_rule(table[name]) for name in table}}, SCHEMA)
-    pipeline = yaml.load(Path("dvc.yaml"))
-    dependencies = pipeline["stages"]["prepare"]["deps"]
-    if SCHEMA.as_posix() not in dependencies:
-        dependencies.append(SCHEMA.as_posix())
-        yaml.dump(pipeline, Path("dvc.yaml"))
     print(f"Wrote {SCHEMA.as_posix()}: edit it, and commit it with dvc.yaml")
+    pipeline = yaml.load(Path("dvc.yaml"))
+    stage = pipeline["stages"].get("prepare")
+    if stage is None:
+        tell(f"add {SCHEMA.as_posix()} to the deps of the stage that checks the data, in dvc.yaml.")
+    elif SCHEMA.as_posix() not in stage["deps"]:
+        stage["deps"].append(SCHEMA.as_posix())
+        yaml.dump(pipeline, Path("dvc.yaml"))
 
 
 def find_violations(table: pd.DataFrame) -> Iterator[str]:

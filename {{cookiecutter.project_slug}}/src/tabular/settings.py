@@ -14,7 +14,7 @@ SOURCE = Path("data/source")
 TRAIN, TEST = Path("data/raw/train.parquet"), Path("data/raw/test.parquet")
 ROWS = Path("data/raw/rows.json")
 MODEL = Path("models/model.joblib")
-LARGEST = (2 - 2.0**-23) * 2.0**127  # the most that models take: that of float32
+TEXTS = "columns as text"  # among the options of the reader; no user's, unlike dtype
 
 
 class Block(BaseModel):
@@ -90,6 +90,19 @@ def validate(kind: type[BaseModel], name: str, block: Any) -> Any:
     if problems:
         raise DataError(*problems)
     return checked
+
+
+def given_types(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the columns whose type prepare.read names."""
+    types = options.get("dtype") or {}
+    return types if isinstance(types, dict) else {}
+
+
+def as_text(options: dict[str, Any], names: list[str]) -> dict[str, Any]:
+    """Return the options of the reader with these columns as text, where no type is given."""
+    if isinstance(options.get("dtype"), str):  # one type for all columns
+        return options
+    return options | {TEXTS: names}
 
 
 def require(*paths: Path) -> None:

@@ -12,6 +12,8 @@ import pandas as pd
 from tabular.cells import convert, kind_of
 from tabular.settings import Prepare, Train
 
+ALIKE = 10  # rows with the same features that stay together, however few rows there are
+
 
 def row_keys(table: pd.DataFrame) -> np.ndarray:
     """Return a hash (uint64) per row; the order of the columns does not matter, nor 1 or 1.0."""
@@ -40,19 +42,34 @@ def fingerprint(cells: pd.DataFrame | pd.Series) -> str:
     return f"{int(pd.util.hash_pandas_object(cells).sum()):016x}"
 
 
-def orders(table: pd.DataFrame, params: Prepare, seed: int) -> Iterator[pd.Series]:
+def keep_together(table: pd.DataFrame, params: Prepare, room: float) -> np.ndarray:
+    """Return a key (uint64) per row; rows with the same one stay on one side, of so many rows.
+
+    It is that of the group, of the id (the table's index), or of the features: rows that differ in
+    the target only are together, else one would give away the other. But features that more than a
+    tenth of the room has are no accident, and belong on both sides: of these, the target decides as
+    well, and of identical rows so many stay together.
+    """
+    if params.group:
+        return hash_cells(table[params.group])
+    rows = table.index.to_numpy()
+    if params.id:
+        return rows
+    keys, most = row_keys(table.drop(columns=params.target)), max(ALIKE, int(room / 10))
+    is_frequent = pd.Series(keys).groupby(keys).transform("size").to_numpy() > most
+    copies = pd.Series(rows).groupby(rows).cumcount().to_numpy() // most
+    return np.where(is_frequent, pd.util.hash_array(rows) + copies.astype(np.uint64), keys)
+
+
+def orders(table: pd.DataFrame, params: Prepare, seed: int, share: float) -> Iterator[pd.Series]:
     """Yield, for the rows of each class, what they are sorted by: the time or a hash.
 
-    The hash is that of the group, of the row key (the table's index) where there are ids, or of the
-    features: rows that differ in the target only are together, else one would give away the other.
+    A side has this share of the rows.
     """
     if params.time:
         yield table[params.time].reset_index(drop=True)
         return
-    if params.group:
-        keys = hash_cells(table[params.group])
-    else:
-        keys = table.index.to_numpy() if params.id else row_keys(table.drop(columns=params.target))
+    keys = keep_together(table, params, share * len(table))
     order = pd.Series(pd.util.hash_array(keys + np.uint64(seed)))
 {%- if cookiecutter.task == 'classification' %}
     classes = pd.Series(pd.factorize(table[params.target], sort=True)[0])
@@ -66,7 +83,7 @@ def orders(table: pd.DataFrame, params: Prepare, seed: int) -> Iterator[pd.Serie
 def split(table: pd.DataFrame, params: Prepare) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the rows to train on and those to test with; in time the test is the latest part."""
     is_test = np.zeros(len(table), bool)
-    for order in orders(table, params, params.seed):
+    for order in orders(table, params, params.seed, params.test_size):
         room = params.test_size * len(order)
         _, place, sizes = np.unique(order, return_inverse=True, return_counts=True)
         if params.time:
@@ -91,7 +108,7 @@ def folds(
     """
     found = []
     part, first = np.zeros(len(table), int), 1 if params.time else 0
-    for order in orders(table, params, settings.seed):
+    for order in orders(table, params, settings.seed, 1 / settings.folds):
         place = (order.rank(method="average") - 0.5) / len(order)  # from 0 to 1
         part[order.index] = (place * (settings.folds + first)).astype(int)
     for number in range(first, settings.folds + first):

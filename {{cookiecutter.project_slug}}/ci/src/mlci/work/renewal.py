@@ -12,7 +12,7 @@ from mlci.work.duplicate import git, refuse_changes
 from mlci.work.interruption import expect_one_signal
 from mlci.work.merging import has_marks
 
-STATE = (".git", ".dvc", ".dvcignore", "uv.lock")  # of the project; no version of the template
+STATE = (".git", ".dvc", "uv.lock")  # of the project; no version of the template
 UNCHANGED = "Nothing was changed."
 KEPT = "what `ci update` had begun, and what was written meanwhile"
 WORDS = {"A": "new", "M": "changed", "D": "removed"}
@@ -168,7 +168,7 @@ def lock() -> int:
 def print_table(left: dict[str, str]) -> None:
     """Print what was taken, by folder, and below it each file that is left, with what to do."""
     taken = {name: letter for name, letter in list_changed().items() if name not in left}
-    folders = Counter(Path(name).parts[0] for name in taken if "/" in name)
+    folders = Counter(name.rpartition("/")[0] for name in taken if "/" in name)
     single = {name: letter for name, letter in taken.items() if "/" not in name}
     rows = [(WORDS.get(letter, "changed"), name, "") for name, letter in single.items()]
     rows += [("taken", f"{folder}/", f"{count} files") for folder, count in folders.items()]

@@ -8,11 +8,11 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
-from tabular.cells import convert
+from tabular.cells import LARGEST, convert
 from tabular.features import features
-from tabular.files import as_text, read_chunks
+from tabular.files import read_chunks
 from tabular.messages import DataError, name_rows, tell
-from tabular.settings import LARGEST
+from tabular.settings import as_text
 
 CHUNK = 50_000  # rows in memory at a time
 
@@ -67,7 +67,10 @@ def predict_chunks(model: Pipeline, source: Path) -> Iterator[pd.DataFrame]:
     info = model.info
     texts = [name for name, kind in info["columns"].items() if kind == "text"]
     texts += [info["id"]] if info["id"] else []
-    options = as_text(info["read"] | find_names(source, info), texts)
+    read = info["read"] | find_names(source, info)
+    if isinstance(read.get("parse_dates"), list):  # of columns that the model may not have
+        read["parse_dates"] = [name for name in read["parse_dates"] if name in info["columns"]]
+    options = as_text(read, texts)
     for number, chunk in enumerate(read_chunks(source, options, rows=CHUNK)):
         ignored = [name for name in chunk if name not in [*info["columns"], info["id"]]]
         if ignored and number == 0:
