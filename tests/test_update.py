@@ -213,6 +213,8 @@ def test_an_update_brings_the_new_and_keeps_the_own(
 
     done = run(sys.executable, "ci", "update", cwd=project.path)
     assert "were not touched: README.md, dvc.yaml, params.yaml" in done.stdout
+    assert re.search("taken +src/tabular/ +1 files\n", done.stdout)
+    assert "The stages run again, as src/tabular/ changed" in done.stdout
     assert "/from-the-template" in project.read(".gitignore")
     assert "a renamed remote" in project.read("ci/remote.json")
     for name in kept_by_the_template:

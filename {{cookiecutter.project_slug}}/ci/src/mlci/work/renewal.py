@@ -1,10 +1,10 @@
 """Bring the project to the newest version of its template, and say what is left to do by hand."""
 
 import json
+import posixpath
 import subprocess
 import tempfile
 import tomllib
-from collections import Counter
 from pathlib import Path
 
 from mlci.work import template
@@ -13,6 +13,7 @@ from mlci.work.interruption import expect_one_signal
 from mlci.work.merging import has_marks
 
 STATE = (".git", ".dvc", "uv.lock")  # of the project; no version of the template
+STAGES = "src/tabular/"  # the template's own code that a pipeline depends on
 UNCHANGED = "Nothing was changed."
 KEPT = "what `ci update` had begun, and what was written meanwhile"
 WORDS = {"A": "new", "M": "changed", "D": "removed"}
@@ -168,14 +169,19 @@ def lock() -> int:
 def print_table(left: dict[str, str]) -> None:
     """Print what was taken, by folder, and below it each file that is left, with what to do."""
     taken = {name: letter for name, letter in list_changed().items() if name not in left}
-    folders = Counter(name.rpartition("/")[0] for name in taken if "/" in name)
     single = {name: letter for name, letter in taken.items() if "/" not in name}
     rows = [(WORDS.get(letter, "changed"), name, "") for name, letter in single.items()]
-    rows += [("taken", f"{folder}/", f"{count} files") for folder, count in folders.items()]
+    tops: dict[str, list[str]] = {}
+    for name in taken.keys() - single.keys():
+        tops.setdefault(Path(name).parts[0], []).append(posixpath.dirname(name))
+    for _, folders in sorted(tops.items()):
+        rows.append(("taken", f"{posixpath.commonpath(folders)}/", f"{len(folders)} files"))
     rows += [("LEFT", name, what) for name, what in left.items()]
     width = max((len(name) for _, name, _ in rows), default=0)
     for word, name, what in rows:
         print(f"  {word:7}  {name:{width}}  {what}".rstrip())
+    if any(name.startswith(STAGES) for name in taken):
+        print(f"\nThe stages run again, as {STAGES} changed: `uv run ci run` says what that did.")
 
 
 def print_own(old: str, names: list[str]) -> None:
