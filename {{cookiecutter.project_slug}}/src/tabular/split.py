@@ -56,9 +56,12 @@ def keep_together(table: pd.DataFrame, params: Prepare, room: float) -> np.ndarr
     if params.id:
         return rows
     keys, most = row_keys(table.drop(columns=params.target)), max(ALIKE, int(room / 10))
-    is_frequent = pd.Series(keys).groupby(keys).transform("size").to_numpy() > most
-    copies = pd.Series(rows).groupby(rows).cumcount().to_numpy() // most
-    return np.where(is_frequent, pd.util.hash_array(rows) + copies.astype(np.uint64), keys)
+    _, place, sizes = np.unique(keys, return_inverse=True, return_counts=True)
+    is_frequent = (sizes > most)[place]
+    frequent = pd.Series(rows[is_frequent])
+    copies = frequent.groupby(frequent).cumcount().to_numpy(dtype="uint64")
+    keys[is_frequent] = pd.util.hash_array(frequent.to_numpy()) + copies // np.uint64(most)
+    return keys
 
 
 def orders(table: pd.DataFrame, params: Prepare, seed: int, share: float) -> Iterator[pd.Series]:
