@@ -94,7 +94,8 @@ def read_chunks(
                 where = f"{path.name}, {name_rows(swallowed.index)}"
                 tell(f"{where}: a cell holds whole rows: is a quotation mark missing?")
             if not is_parquet and len(rows := find_headers(chunk)):
-                raise DataError(f"the names of the columns again in {name_rows(rows)}: keep only the first.")
+                again = name_rows(rows)
+                raise DataError(f"the names of the columns again in {again}: keep only the first.")
             is_empty = chunk.isna().all(axis=1)
             if is_empty.any():
                 tell(f"{path.name}: {name_rows(chunk.index[is_empty])} empty and left out.")
@@ -249,7 +250,7 @@ def find_numbers(table: pd.DataFrame, types: dict[str, Any]) -> pd.DataFrame:
     for name in table.columns.difference([*types]):
         column = table[name]
         numbers = pd.to_numeric(column, errors="coerce")
-        is_code = column.str.match(r"0\d").any() if kind_of(column) == "text" else True
+        is_code = column.str.match(r"0\d", na=False).any() if kind_of(column) == "text" else True
         if not is_code and numbers.notna().equals(column.notna()):
             table[name] = numbers
     return table
@@ -281,7 +282,7 @@ def find_swallowed(table: pd.DataFrame) -> pd.Series:
 
 def find_encoding(path: Path, given: str) -> str:
     """Return UTF-8 for a file that is in it: the option is for those that are not."""
-    if path.suffix.lower() not in (".csv", ".tsv"):
+    if path.suffix.lower() not in (".csv", ".tsv") or re.match(r"(?i)utf[-_]?8", given):
         return given
     with path.open("rb") as file:
         begin = file.read(1_000_000)
