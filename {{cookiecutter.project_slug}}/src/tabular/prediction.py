@@ -12,7 +12,7 @@ from tabular.cells import LARGEST, convert
 from tabular.features import features
 from tabular.files import read_chunks
 from tabular.messages import DataError, name_rows, tell
-from tabular.settings import as_text
+from tabular.settings import as_text, given_types
 
 CHUNK = 50_000  # rows in memory at a time
 
@@ -66,10 +66,9 @@ def predict_chunks(model: Pipeline, source: Path) -> Iterator[pd.DataFrame]:
     """Yield the predictions for a file, read as the model's own data were."""
     info = model.info
     texts = [name for name, kind in info["columns"].items() if kind == "text"]
-    texts += [info["id"]] if info["id"] else []
     read = info["read"] | find_names(source, info)
-    if isinstance(read.get("parse_dates"), list):  # of columns that the model may not have
-        read["parse_dates"] = [name for name in read["parse_dates"] if name in info["columns"]]
+    if info["id"] and not isinstance(read.get("dtype"), str):
+        read["dtype"] = {info["id"]: "str"} | given_types(read)  # as it is written
     options = as_text(read, texts)
     for number, chunk in enumerate(read_chunks(source, options, rows=CHUNK)):
         ignored = [name for name in chunk if name not in [*info["columns"], info["id"]]]

@@ -12,7 +12,7 @@ import pandas as pd
 from tabular.cells import convert, kind_of
 from tabular.settings import Prepare, Train
 
-ALIKE = 10  # rows with the same features that stay together, however few rows there are
+ALIKE = 10  # rows with the same features that always stay together
 
 
 def row_keys(table: pd.DataFrame) -> np.ndarray:
@@ -42,38 +42,37 @@ def fingerprint(cells: pd.DataFrame | pd.Series) -> str:
     return f"{int(pd.util.hash_pandas_object(cells).sum()):016x}"
 
 
-def keep_together(table: pd.DataFrame, params: Prepare, room: float) -> np.ndarray:
-    """Return a key (uint64) per row; rows with the same one stay on one side, of so many rows.
+def keep_together(table: pd.DataFrame, params: Prepare, salt: int = 0) -> np.ndarray:
+    """Return a key (uint64) per row; rows with the same one stay on one side.
 
     It is that of the group, of the id (the table's index), or of the features: rows that differ in
-    the target only are together, else one would give away the other. But features that more than a
-    tenth of the room has are no accident, and belong on both sides: of these, the target decides as
-    well, and of identical rows so many stay together.
+    the target only are together, else one would give away the other. But features that many rows
+    have, with different targets or as a tenth of the table, are no accident: each of these rows
+    has a key of its own, from the salt and its number among the identical ones.
     """
     if params.group:
         return hash_cells(table[params.group])
     rows = table.index.to_numpy()
     if params.id:
         return rows
-    keys, most = row_keys(table.drop(columns=params.target)), max(ALIKE, int(room / 10))
+    keys = row_keys(table.drop(columns=params.target))
     _, place, sizes = np.unique(keys, return_inverse=True, return_counts=True)
-    is_frequent = (sizes > most)[place]
-    frequent = pd.Series(rows[is_frequent])
-    copies = frequent.groupby(frequent).cumcount().to_numpy(dtype="uint64")
-    keys[is_frequent] = pd.util.hash_array(frequent.to_numpy()) + copies // np.uint64(most)
+    is_alike = (sizes > ALIKE)[place]
+    alike = pd.DataFrame({"row": rows, "place": place, "size": sizes[place]})[is_alike]
+    targets = alike.groupby("place")["row"].transform("nunique")
+    is_frequent = (targets > 1) | (alike["size"] > len(table) / 10)
+    number = alike.groupby("row").cumcount().to_numpy(dtype="uint64") + np.uint64(salt)
+    own = pd.util.hash_array(pd.util.hash_array(alike["row"].to_numpy()) + number)
+    keys[is_alike] = np.where(is_frequent, own, keys[is_alike])
     return keys
 
 
-def orders(table: pd.DataFrame, params: Prepare, seed: int, share: float) -> Iterator[pd.Series]:
-    """Yield, for the rows of each class, what they are sorted by: the time or a hash.
-
-    A side has this share of the rows.
-    """
+def orders(table: pd.DataFrame, params: Prepare, seed: int) -> Iterator[pd.Series]:
+    """Yield, for the rows of each class, what they are sorted by: the time or a hash."""
     if params.time:
         yield table[params.time].reset_index(drop=True)
         return
-    keys = keep_together(table, params, share * len(table))
-    order = pd.Series(pd.util.hash_array(keys + np.uint64(seed)))
+    order = pd.Series(pd.util.hash_array(keep_together(table, params) + np.uint64(seed)))
 {%- if cookiecutter.task == 'classification' %}
     classes = pd.Series(pd.factorize(table[params.target], sort=True)[0])
     if not params.group:
@@ -86,7 +85,7 @@ def orders(table: pd.DataFrame, params: Prepare, seed: int, share: float) -> Ite
 def split(table: pd.DataFrame, params: Prepare) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the rows to train on and those to test with; in time the test is the latest part."""
     is_test = np.zeros(len(table), bool)
-    for order in orders(table, params, params.seed, params.test_size):
+    for order in orders(table, params, params.seed):
         room = params.test_size * len(order)
         _, place, sizes = np.unique(order, return_inverse=True, return_counts=True)
         if params.time:
@@ -111,7 +110,7 @@ def folds(
     """
     found = []
     part, first = np.zeros(len(table), int), 1 if params.time else 0
-    for order in orders(table, params, settings.seed, 1 / settings.folds):
+    for order in orders(table, params, settings.seed):
         place = (order.rank(method="average") - 0.5) / len(order)  # from 0 to 1
         part[order.index] = (place * (settings.folds + first)).astype(int)
     for number in range(first, settings.folds + first):
