@@ -13,6 +13,7 @@ import joblib
 import pandas as pd
 import pytest
 import tables
+from answers import CHOICES
 from conftest import BakedProject, run
 from sklearn.svm import SVC
 from test_pipeline import TASKS, copies, give, set_params
@@ -252,11 +253,6 @@ CLASSES = {
         lines("x;z;y", lambda n: f"{'k.A.' if n == 9 else f'{n},37'};{n % 7},5;{word(n)}"),
         "text because of cells such as 'k.A.' in row 11:",
     ),
-    "a word among thousands": Table(
-        lines("x;y", lambda n: f"{'viel' if n == 9 else f'{n}.{n:03},5'};{word(n)}"),
-        "text because of cells such as 'viel' in row 11:",
-        params={"read": {"decimal": ",", "thousands": "."}},
-    ),
     "hours and prices": Table(
         lines("h,p,y", lambda n: f"{n % 5}.2,{n % 7}.{n % 3 + 19},{word(n)}", 200), ""
     ),
@@ -457,8 +453,9 @@ def test_every_format_gives_the_same_table(render: Render) -> None:
     shutil.copytree(cases["csv"].path / "data" / "source", path)
     code = f"{WRITE.format(path)}\nimport os; os.remove('{path}/own.csv')\n{DRIVER}"
     codes = f"""
+import datetime
 import pandas
-pandas.DataFrame({{"zip": ["01067", "1067"], "n": ["3.5", "4"]}}).to_excel("{project.path}/codes.xlsx")
+pandas.DataFrame({{"zip": ["01067", "1067"], "n": ["3.5", "4"], "t": [datetime.time(9), None]}}).to_excel("{project.path}/codes.xlsx")
 from pathlib import Path
 from tabular.files import read_chunks
 table = next(read_chunks(Path("{project.path}/codes.xlsx"), {{}}))
@@ -544,18 +541,30 @@ def test_what_is_frequent_is_on_both_sides(render: Render) -> None:
     assert 0.4 < (test["x"] == 0).mean() < 0.6
 
 
-def test_what_was_copied_is_on_one_side(render: Render) -> None:
+@pytest.mark.parametrize("compute", CHOICES["compute"])
+def test_what_was_copied_is_on_one_side(render: Render, compute: str) -> None:
     """Rare rows that somebody copied thirty times would be known before the test."""
-    project = render(task="classification")
-    rare = "".join(f"{-n},{n},b\n" * 30 for n in range(1, 21))
-    give(project, lines("x,z,y", lambda n: f"{n},{n * 7 % 11},a", 600) + rare)
+    project = render(task="classification", compute=compute)
+    for file in range(4):
+        rare = "".join(f"{-n},{n},b\n" * 30 for n in range(5 * file + 1, 5 * file + 6))
+        rows = lines("x,z,y", lambda n: f"{n},{n * 7 % 11},a", 600).splitlines(keepends=True)
+        own = "".join(rows[1 + 150 * file : 151 + 150 * file])
+        give(project, rows[0] + own + rare, f"{file}.csv")
     set_params(project, prepare={"target": "y"})
     assert run_stages(project, {"": project}, "prepare_data")[""][0] is None
     train, test = (
         pd.read_parquet(project.path / "data" / "raw" / f"{side}.parquet") for side in SIDES
     )
     assert set(train["x"]).isdisjoint(test["x"])
-    assert 100 < (test["y"] == "b").sum() < 140
+    assert 30 <= (test["y"] == "b").sum() <= 210
+    again = project.path.parent / "again"
+    shutil.copytree(project.path, again, ignore=shutil.ignore_patterns("source", "raw"))
+    alike = BakedProject(again, project.environment)
+    give(alike, "x,y\n" + "".join(f"{max(n - 700, 0) // 9},{n // 709}\n" for n in range(1000)))
+    heard = run_stages(alike, {"": alike}, "prepare_data")[""]
+    assert heard[0] is None, heard  # a class of one kind of row, which are many
+    sides = [pd.read_parquet(again / "data" / "raw" / f"{side}.parquet") for side in SIDES]
+    assert all(set(side["y"]) == {0, 1} for side in sides)
 
 
 LONG = "a category of many words and   of more blanks   than one " * 3 + "m"
@@ -754,6 +763,22 @@ def test_parquet_keeps_what_it_holds(render: Render) -> None:
         keys = pd.read_parquet(case.path / "data" / "raw" / "train.parquet").index
         assert keys.is_unique
         assert json.loads(case.read("data/raw/rows.json"))["missing_cells"] == 7
+
+
+def test_patterns_that_grow_keep_their_side(render: Render) -> None:
+    """The eleventh row of the same features, with other targets, moves itself only."""
+    project = render(task="classification")
+    cases = copies(project, ["10", "11"])
+    for name, case in cases.items():
+        rows = [f"{x},{n},{'ab'[n % 2]}" for x in range(90) for n in range(int(name))]
+        give(case, "\n".join(["x,n,y", *rows, ""]))
+        set_params(case, prepare={"target": "y", "drop": ["n"]})
+    run_stages(project, cases, "prepare_data")
+    less, more = (
+        pd.read_parquet(case.path / "data" / "raw" / "test.parquet") for case in cases.values()
+    )
+    counts = more["x"].value_counts()
+    assert (counts.reindex(less["x"].unique(), fill_value=0) >= 10).mean() > 0.9
 
 
 def test_numbers_of_any_kind_are_learned(render: Render) -> None:

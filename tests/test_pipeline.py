@@ -426,7 +426,7 @@ BAD_FOLDERS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "two files put together": (
         {"a.csv": "a, digit\n1,2\na, digit\n1,2\n"},
-        "a.csv: the names of the columns again in row 3: keep only the first",
+        "a.csv: the names of the columns are in row 3: keep the first",
     ),
     "one name twice": (
         {"a.csv": "a,digit,digit \n1,2,3\n"},

@@ -44,8 +44,9 @@ MODELS["xgboost"] = xgboost.XGB{{ 'Classifier' if cookiecutter.task == 'classifi
 def build_model(params: Train, kinds: dict[str, str], has_gaps: bool = True) -> Pipeline:
     """Return the untrained pipeline for columns of these kinds; ValueError for a wrong setting.
 
-    The steps keep their names, by which others find them. A plain key is a setting of the model (of its last step, where MODELS holds a pipeline), and
-    `step__key` one of a step of this pipeline or of the one in MODELS.
+    A plain key is a setting of the model (of its last step, where MODELS holds a pipeline), and
+    `step__key` one of a step of this pipeline or of the one in MODELS. The steps keep their names,
+    by which others find them.
     """
     model = base.clone(MODELS[params.model])
     steps: dict[str, Any] = {

@@ -93,7 +93,7 @@ def convert(column: pd.Series, kind: str, dayfirst: bool | None = None) -> pd.Se
     if kind == "number":
         if pd.api.types.infer_dtype(column, skipna=False) == "decimal" and (column % 1 == 0).all():
             column = column.map(int)
-        numbers = pd.to_numeric(column, errors="coerce")
+        numbers = pd.to_numeric(use_points(column), errors="coerce")
         if not numbers.hasnans:
             numbers = pd.Series(numbers.to_numpy(), numbers.index, name=numbers.name)
         is_plain = isinstance(numbers.dtype, np.dtype) and numbers.dtype.kind in "iuf"
@@ -106,6 +106,18 @@ def convert(column: pd.Series, kind: str, dayfirst: bool | None = None) -> pd.Se
     return text.replace("", np.nan)
 
 
+def use_points(column: pd.Series) -> pd.Series:
+    """Return texts such as 63,70 as 63.70, where none of the column could mean thousands only."""
+    if column.dtype != "str":
+        return column
+    cells = column.str.strip()
+    has_decimals = cells.str.fullmatch(r"[-+]?\d+,(\d\d?|\d{4,})", na=False).any()
+    if not has_decimals or cells.str.fullmatch(r"[-+]?\d+\.\d+", na=False).any():
+        return column
+    is_number = cells.str.fullmatch(r"[-+]?\d+,\d+", na=False)
+    return cells.mask(is_number, cells.str.replace(",", ".", regex=False))
+
+
 def read_dates(column: pd.Series, dayfirst: bool | None) -> pd.Series:
     """Return the dates of a column; what has no year, or day and month the other way, is none.
 
@@ -116,9 +128,9 @@ def read_dates(column: pd.Series, dayfirst: bool | None) -> pd.Series:
     if dayfirst is None:
         return max(read_dates(column, False), read_dates(column, True), key=pd.Series.count)
     texts = column.astype("str").str.strip()
-    is_other = texts.str.contains(MONTH_FIRST if dayfirst else DAY_FIRST)
-    texts = texts.where(texts.str.contains(YEAR) & ~is_other)
     begins_with_year = texts.str.match(r"\d{4}")
+    is_other = texts.str.contains(MONTH_FIRST if dayfirst else DAY_FIRST) & ~begins_with_year
+    texts = texts.where(texts.str.contains(YEAR) & ~is_other)
     dates = parse_dates(texts.where(begins_with_year))  # dayfirst would turn these as well
     others = parse_dates(texts.mask(begins_with_year), dayfirst)
     return dates.fillna(others).dt.tz_localize(None)

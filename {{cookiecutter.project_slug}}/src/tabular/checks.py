@@ -10,8 +10,7 @@ from tabular.cells import DATE, LARGEST, convert, kind_of
 {% if cookiecutter.task == 'classification' %}from tabular.files import MISSING
 {% endif %}from tabular.messages import {% if cookiecutter.task == 'classification' %}DataError, name_rows, tell{% else %}name_rows{% endif %}
 from tabular.settings import Prepare, given_types
-{% if cookiecutter.task == 'classification' %}from tabular.split import ALIKE
-{% endif %}
+
 SAMPLE = 10_000  # rows that are looked at where all would take too long
 NUMBER = r"\s*[-+€$£]*\s*\d[\d.,'\s]*\s*[%€$£]?\s*"
 SIGNS = r"[%€$£,']|\d\s\d{3}\b"
@@ -31,8 +30,8 @@ def find_problems(table: pd.DataFrame, params: Prepare) -> Iterator[str]:
         yield "prepare.group and prepare.time cannot both be set: the latest rows may be of any group."
     for option in ("dtype", "na_values", "parse_dates"):
         given = params.read.get(option)
-        is_named = isinstance(given, dict) or option == "parse_dates"
-        for name in set(given or [] if is_named else []) - {*table.columns}:
+        is_list = isinstance(given, list) and option == "parse_dates"
+        for name in sorted(set(given if isinstance(given, dict) or is_list else []) - {*table}):
             yield f"there is no column {name!r}, which prepare.read.{option} names."
     if set(table.columns) - {*params.drop, params.id, params.group} <= {params.target}:
         yield f"there is no column but {params.target!r}: nothing to predict it from."
@@ -84,11 +83,16 @@ def describe_dates(column: pd.Series, form: str) -> str:
     return f"seems to have dates such as {column.dropna().iloc[0]}: {remedy}."
 
 {% if cookiecutter.task == 'classification' %}
-def find_bad_target(column: pd.Series, keys: np.ndarray, rows: int = 0) -> Iterator[str]:
-    """Yield why these classes cannot be learned; keys are equal where rows belong together."""
+def find_bad_target(
+    column: pd.Series, keys: np.ndarray, rows: int = 0, sizes: pd.Series | None = None
+) -> Iterator[str]:
+    """Yield why these classes cannot be learned; keys are equal where rows belong together.
+
+    Where only some of so many rows are given, sizes says how many there are of each class.
+    """
     name = f"column {column.name!r}"
     rows_of = pd.Series(keys, column.index).groupby(column)
-    different, sizes = rows_of.nunique(), rows_of.size()
+    different, sizes = rows_of.nunique(), rows_of.size() if sizes is None else sizes
     if kind_of(column) == "number" and len(different) > max(20, max(rows, len(column)) / 10):
         other = "but the project predicts classes (make one with task=regression)"
         yield f"{name} has {len(different)} different numbers: this looks like regression, {other}."
@@ -96,8 +100,9 @@ def find_bad_target(column: pd.Series, keys: np.ndarray, rows: int = 0) -> Itera
         yield f"{name} must hold two classes or more, not {[*different.index]}."
     else:
         need = "two that differ are needed, one to learn and one to test"
-        for rare in different.index[(different < 2) & (sizes <= max(ALIKE, len(column) / 10))]:
+        for rare in different.index[(different < 2) & (sizes <= max(rows, len(column)) / 10)]:
             found = f"class {str(rare)!r} has only {name_rows(column.index[column == rare])}"
+            found += ", all alike" if sizes[rare] > 1 else ""
             yield f"{name}: {found}, where {need}: add some, or leave the class out."
 
 
@@ -152,7 +157,7 @@ def find_warnings(table: pd.DataFrame, params: Prepare) -> Iterator[str]:
         remedy = "if so, set prepare.drop instead of prepare.id"
         yield f"{found} but for {params.id!r}; {risk}: {remedy}."
     elif different < len(look) / 5:
-        yield f"{found}: identical ones stay on one side of the split, unless they are very many."
+        yield f"{found}: those that are not stay on one side of the split, unless they are many."
     for name in table.columns.difference([target.name, params.id, params.group, params.time]):
         column, count = look[name].dropna(), look[name].nunique()
         is_text = kind_of(column) == "text"

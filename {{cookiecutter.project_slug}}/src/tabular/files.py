@@ -95,9 +95,9 @@ def read_chunks(
             if not is_parquet and not (swallowed := find_swallowed(chunk)).empty:
                 where = f"{path.name}, {name_rows(swallowed.index)}"
                 tell(f"{where}: a cell holds whole rows: is a quotation mark missing?")
-            if not is_parquet and len(rows := find_headers(chunk)):
-                again = name_rows(rows)
-                raise DataError(f"the names of the columns again in {again}: keep only the first.")
+            if not is_parquet and len(headers := find_headers(chunk)):
+                remedy = "leave out prepare.read.names" if "names" in options else "keep the first"
+                raise DataError(f"the names of the columns are in {name_rows(headers)}: {remedy}.")
             is_empty = chunk.isna().all(axis=1)
             if is_empty.any():
                 tell(f"{path.name}: {name_rows(chunk.index[is_empty])} empty and left out.")
@@ -200,7 +200,6 @@ def read_text(
     types = dict.fromkeys(options.get(TEXTS, []), "str") | given_types(options)
     if read is pd.read_csv:
         numbers = cells.drop(columns=[*types, *dates], errors="ignore")
-        marks = own.get("decimal", "." if own["sep"] == "," else ","), own.get("thousands")
         if own["sep"] != "," and "decimal" not in own:
             own["decimal"] = find_decimal(path.name, own["sep"], numbers)
         if not isinstance(options.get("dtype"), str):
@@ -219,10 +218,7 @@ def read_text(
         for chunk in [found] if isinstance(found, pd.DataFrame) else found:
             if problems := explain(" ".join(str(warning.message) for warning in caught), names):
                 raise DataError(*problems)
-            if read is pd.read_csv:
-                yield use_points(chunk, *marks, [classes, *given_types(options)])
-            else:
-                yield find_numbers(chunk, types)
+            yield chunk if read is pd.read_csv else find_numbers(chunk, types)
 
 
 def explain(said: str, names: list[str]) -> list[str]:
@@ -238,29 +234,13 @@ def explain(said: str, names: list[str]) -> list[str]:
     return [f"row {row} has {saw} values, the header {due}." for row, due, saw in long] or more
 
 
-def use_points(
-    table: pd.DataFrame, decimal: str, thousands: str | None, as_they_are: list
-) -> pd.DataFrame:
-    """Return a table with the numbers in columns of text, beside what is none, as 1234.5."""
-    if decimal == "." and not thousands:
-        return table
-    whole = r"\d\d?\d?(" + re.escape(thousands) + r"\d\d\d)+|\d+" if thousands else r"\d+"
-    number = rf"\s*[-+]?({whole})({re.escape(decimal)}\d+)?\s*"
-    for name in table.select_dtypes("str").columns.difference(as_they_are):
-        column = table[name]
-        plain = column.str.replace(thousands, "", regex=False) if thousands else column
-        plain = plain.str.replace(decimal, ".", regex=False)
-        table[name] = column.mask(column.str.fullmatch(number, na=False), plain)
-    return table
-
-
 def find_numbers(table: pd.DataFrame, types: dict[str, Any]) -> pd.DataFrame:
-    """Return a sheet of Excel with the numbers that it has as text, as a CSV file would."""
+    """Return a sheet of Excel with the numbers that it has as text, but for codes such as 007."""
     for name in table.columns.difference([*types]):
         column = table[name]
         numbers = pd.to_numeric(column, errors="coerce")
-        is_code = column.str.match(r"0\d", na=False).any() if kind_of(column) == "text" else True
-        if not is_code and numbers.notna().equals(column.notna()):
+        is_number = kind_of(column) == "text" and numbers.notna().equals(column.notna())
+        if is_number and not column.astype("str").str.match(r"0\d").any():
             table[name] = numbers
     return table
 
@@ -268,7 +248,7 @@ def find_numbers(table: pd.DataFrame, types: dict[str, Any]) -> pd.DataFrame:
 def find_headers(table: pd.DataFrame) -> pd.Index:
     """Return the rows that repeat the names of the columns, as in files put together."""
     named = [name for name in table if name.strip()]
-    if not all(kind_of(table[name]) == "text" for name in named):
+    if len(named) < 2 or not all(kind_of(table[name]) == "text" for name in named):
         return table.index[:0]
     first = table[named[0]].astype("str").str.strip()
     again = table[named][first == named[0]].apply(lambda cells: cells.astype("str").str.strip())
@@ -303,12 +283,13 @@ def find_encoding(path: Path, given: str) -> str:
     """Return UTF-8 for a file that is in it: the option is for those that are not."""
     if re.match(r"(?i)utf[-_]?8", given):
         return given
+    decoder, text = codecs.getincrementaldecoder("utf-8")(), ""
     with open_bytes(path) as file:
-        begin = file.read(1_000_000)
-    try:
-        text = codecs.getincrementaldecoder("utf-8")().decode(begin)
-    except UnicodeDecodeError:
-        return given
+        try:
+            while text.isascii() and (block := file.read(1_000_000)):
+                text = decoder.decode(block)
+        except UnicodeDecodeError:
+            return given
     if "\0" in text or (text.isascii() and "16" not in given):  # the same in most encodings
         return given
     tell(f"{path.name} is UTF-8, and read so, not as {given}.")

@@ -56,7 +56,7 @@ def predict_file(model: Pipeline, source: Path) -> Iterator[pd.DataFrame]:
     except DataError as error:
         sentences = []
         for sentence in error.args:
-            is_option = "prepare.read" in sentence  # the model has them as they were
+            is_option = "set prepare.read" in sentence  # the model has them as they were
             again = f"{sentence.removesuffix('.')} and train again, or change this file."
             sentences.append(again if is_option else sentence)
         raise DataError(*sentences) from error

@@ -1,7 +1,7 @@
 """Which rows are for training, for the test and for each fold: told by the rows themselves.
 
 Each row has a hash, and its place in the order of the hashes decides. So a row stays on its side
-when others come or go, and identical rows are always together.
+when others come or go, and identical rows are together, unless they are very many.
 """
 
 from collections.abc import Iterator
@@ -13,6 +13,7 @@ from tabular.cells import convert, kind_of
 from tabular.settings import Prepare, Train
 
 ALIKE = 10  # rows with the same features that always stay together
+MANY = 1000  # identical rows in a part of a table: nobody has copied one so often
 
 
 def row_keys(table: pd.DataFrame) -> np.ndarray:
@@ -42,13 +43,16 @@ def fingerprint(cells: pd.DataFrame | pd.Series) -> str:
     return f"{int(pd.util.hash_pandas_object(cells).sum()):016x}"
 
 
-def keep_together(table: pd.DataFrame, params: Prepare, salt: int = 0) -> np.ndarray:
+def keep_together(
+    table: pd.DataFrame, params: Prepare, salt: int = 0, total: int | None = None
+) -> np.ndarray:
     """Return a key (uint64) per row; rows with the same one stay on one side.
 
     It is that of the group, of the id (the table's index), or of the features: rows that differ in
     the target only are together, else one would give away the other. But features that many rows
-    have, with different targets or as a tenth of the table, are no accident: each of these rows
-    has a key of its own, from the salt and its number among the identical ones.
+    have, with different targets or as a tenth of the table, are no accident: beyond the first of
+    them each row has a key of its own, from the salt and its number among the identical ones.
+    Of a part of a table of so many rows in total, a tenth must be many rows as well.
     """
     if params.group:
         return hash_cells(table[params.group])
@@ -59,11 +63,14 @@ def keep_together(table: pd.DataFrame, params: Prepare, salt: int = 0) -> np.nda
     _, place, sizes = np.unique(keys, return_inverse=True, return_counts=True)
     is_alike = (sizes > ALIKE)[place]
     alike = pd.DataFrame({"row": rows, "place": place, "size": sizes[place]})[is_alike]
-    targets = alike.groupby("place")["row"].transform("nunique")
-    is_frequent = (targets > 1) | (alike["size"] > len(table) / 10)
     number = alike.groupby("row").cumcount().to_numpy(dtype="uint64") + np.uint64(salt)
-    own = pd.util.hash_array(pd.util.hash_array(alike["row"].to_numpy()) + number)
-    keys[is_alike] = np.where(is_frequent, own, keys[is_alike])
+    alike["own"] = pd.util.hash_array(pd.util.hash_array(alike["row"].to_numpy()) + number)
+    alike = alike.sort_values("own")
+    same_features = alike.groupby("place")["row"]
+    tenth = max(len(table) / 10, min((total or len(table)) / 10, MANY))
+    is_frequent = (same_features.transform("nunique") > 1) | (alike["size"] > tenth)
+    own = alike["own"][is_frequent & (same_features.cumcount() >= ALIKE)]
+    keys[own.index] = own
     return keys
 
 

@@ -180,7 +180,9 @@ def print_table(left: dict[str, str]) -> None:
     width = max((len(name) for _, name, _ in rows), default=0)
     for word, name, what in rows:
         print(f"  {word:7}  {name:{width}}  {what}".rstrip())
-    if any(name.startswith(STAGES) for name in taken):
+    pipeline = Path("dvc.yaml")
+    is_used = pipeline.exists() and STAGES.rstrip("/") in pipeline.read_text(encoding="utf-8")
+    if is_used and any(name.startswith(STAGES) for name in taken):
         print(f"\nThe stages run again, as {STAGES} changed: `uv run ci run` says what that did.")
 
 
