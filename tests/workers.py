@@ -1,7 +1,7 @@
 """Stages that run on workers: processes that are started, waited for and killed."""
 
-import json
 import os
+import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 ADDRESS = "DASK_SCHEDULER_ADDRESS"
+ADDRESS_IN_LOG = re.compile(r"Scheduler at: +(\S+)\n")
 # A scheduler and a worker look at themselves a hundred times in a second, also while they wait.
 CALM = {
     "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
@@ -62,13 +63,13 @@ def workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
 @contextmanager
 def scheduler(environment: Path, folder: Path, **env: str) -> Iterator[str]:
     """Give the address of a scheduler that runs in this folder."""
-    file = folder / "scheduler.json"
-    command = ["-m", "distributed.cli.dask_scheduler", "--port", "0", "--no-dashboard"]
-    command += ["--scheduler-file", str(file)]
+    command = ["-m", "distributed.cli.dask_scheduler", "--no-dashboard"]
+    command += ["--host", "127.0.0.1", "--port", "0"]
     log = folder / "scheduler.log"
     with started(environment, folder, *command, log=log, env=CALM | env) as process:
-        wait_for(process, file.exists)
-        yield json.loads(file.read_text())["address"]
+        # A file that is there may be empty yet, so it is a whole line that is waited for.
+        wait_for(process, lambda: ADDRESS_IN_LOG.search(log.read_text()) is not None)
+        yield ADDRESS_IN_LOG.findall(log.read_text())[0]
 
 
 @contextmanager
