@@ -37,7 +37,7 @@ MODELS["greedy"] = Greedy()
 IMPATIENT = """
 import os, runpy, sys
 sys.path.insert(0, "src")
-import cluster
+from tabular import cluster
 cluster.WORKERS = 1
 for os.environ["DASK_SCHEDULER_ADDRESS"] in sys.argv[1:]:
     try:

@@ -23,8 +23,9 @@ import json, sys
 from pathlib import Path
 sys.path[:0] = ["src", "."]
 import numpy as np, pandas as pd
-import boosting, train
+import train
 from models import build_model
+from tabular import boosting
 from tabular.artifact import load_model
 from tabular.features import features
 from tabular.settings import MODEL, TEST, TRAIN, Train, read_params

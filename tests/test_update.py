@@ -250,9 +250,14 @@ def signatures(project: Path) -> set[str]:
     scripts = [*project.glob("src/*.py"), *project.glob("tests/*.py"), project / "train.py"]
     used = set()
     for path in scripts:
+        modules = set()
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and str(node.module).startswith("tabular."):
                 used |= {(str(node.module), alias.name) for alias in node.names}
+            if isinstance(node, ast.ImportFrom) and node.module == "tabular":
+                modules |= {alias.name for alias in node.names}
+            if isinstance(node, ast.Attribute) and ast.unparse(node.value) in modules:
+                used.add((f"tabular.{ast.unparse(node.value)}", node.attr))
     found = set()
     for module, name in used:
         code = (project / "src" / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8")

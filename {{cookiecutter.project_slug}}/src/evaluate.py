@@ -16,9 +16,9 @@ from sklearn import metrics as measures
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
-{% if cookiecutter.compute == 'dask' %}from cluster import connect, spread
-{% endif %}from tabular.artifact import load_model
-from tabular.features import features, places
+from tabular.artifact import load_model
+{% if cookiecutter.compute == 'dask' %}from tabular.cluster import connect, spread
+{% endif %}from tabular.features import features, places
 from tabular.settings import MODEL, ROWS, TEST, Evaluate, read_params, require
 
 PLOTS = Path("plots")
