@@ -84,6 +84,7 @@ def word(number: int) -> str:
 
 IDS = lines("id,x,y", lambda n: f"{n},{n * n % 7},{'a' if n < 30 else 'b'}")
 UNCLEAR_DATES = lines("day,x,y", lambda n: f"0{n % 9 + 1}/02/2020,{n},{word(n)}")
+UNITS = lines("x,y\nkg,", lambda n: f"{n},{word(n)}") + "\n"
 CLASSES = {
     "missing words are classes": Table(
         lines("x,y", lambda n: f"{n % 11},{'None' if n % 11 > 5 else 'Mild'}"), ""
@@ -149,6 +150,12 @@ CLASSES = {
         "Exported\n" + lines("x,y", lambda n: f"{n},{word(n)}"),
         "",
         params={"read": {"skiprows": 1}},
+    ),
+    "a row of units": Table(
+        UNITS, "row 2 left out, as prepare.read.skiprows has it", params={"read": {"skiprows": [1]}}
+    ),
+    "an empty line below units": Table(
+        UNITS, "row 63 empty and left out", params={"read": {"skiprows": [1]}}
     ),
     "empty lines": Table(
         lines("x,y", lambda n: f"{n},{word(n)}") + "\n\n", "2 rows (62, 63) empty and left out"
@@ -801,6 +808,7 @@ def test_numbers_of_any_kind_are_learned(render: Render) -> None:
     pd.DataFrame({"x": [3600.0 * 100]}).to_csv(cases["own.parquet"].path / "new.csv", index=False)
     heard = run_stages(project, cases, f"{STAGES},predict")
     assert heard["own.csv"][0] == "new.csv: column 'q' is no number in row 2, such as 'inf'."
+    assert "new.csv has 2 columns: they are taken for p, q." in heard["own.csv"][1]
     code, notes, printed = heard["own.parquet"]
     assert code is None
     assert "image, tags left out" in notes

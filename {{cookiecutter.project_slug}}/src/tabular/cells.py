@@ -110,12 +110,16 @@ def use_points(column: pd.Series) -> pd.Series:
     """Return texts such as 63,70 as 63.70, where none of the column could mean thousands only."""
     if column.dtype != "str":
         return column
-    cells = column.str.strip()
-    has_decimals = cells.str.fullmatch(r"[-+]?\d+,(\d\d?|\d{4,})", na=False).any()
-    if not has_decimals or cells.str.fullmatch(r"[-+]?\d+\.\d+", na=False).any():
+    with_comma = are_numbers(column, ",")
+    are_thousands = column.str.contains(r",\d{3}\s*$", na=False)
+    if not (with_comma & ~are_thousands).any() or are_numbers(column, ".").any():
         return column
-    is_number = cells.str.fullmatch(r"[-+]?\d+,\d+", na=False)
-    return cells.mask(is_number, cells.str.replace(",", ".", regex=False))
+    return column.mask(with_comma, column.str.replace(",", ".", regex=False))
+
+
+def are_numbers(texts: pd.Series, mark: str) -> pd.Series:
+    """Tell which texts are numbers with this decimal mark."""
+    return texts.str.fullmatch(rf"\s*[-+]?\d+{re.escape(mark)}\d+\s*", na=False)
 
 
 def read_dates(column: pd.Series, dayfirst: bool | None) -> pd.Series:

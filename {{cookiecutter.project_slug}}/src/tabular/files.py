@@ -17,9 +17,9 @@ from typing import IO, Any
 import pandas as pd
 import pyarrow.parquet
 
-from tabular.cells import convert, kind_of, unify
+from tabular.cells import are_numbers, convert, kind_of, unify
 from tabular.messages import DataError, name_rows, one_line, tell
-from tabular.settings import TEXTS, as_text, given_types
+from tabular.settings import TARGET, TEXTS, as_text, given_types
 
 FORMATS = (".csv", ".tsv", ".csv.gz", ".csv.zip", ".parquet", ".xlsx")
 BY_COLUMN = ("dtype", "parse_dates", "date_format")  # options that name columns
@@ -77,9 +77,10 @@ def read_chunks(
 ) -> Iterator[pd.DataFrame]:
     """Yield a table, so many rows at a time or whole; DataError where it cannot be read."""
     is_parquet = path.suffix.lower() == ".parquet"
-    start = 1 if is_parquet or "names" in options else 2
-    if not is_parquet and isinstance(options.get("skiprows"), int):
-        start += options["skiprows"]
+    start, skipped = (1 if is_parquet or "names" in options else 2), options.get("skiprows") or []
+    if isinstance(skipped, list) and skipped and not is_parquet:
+        where = name_rows(pd.Index(skipped) + 1)
+        tell(f"{path.name}: {where} left out, as prepare.read.skiprows has it.")
     if path.is_dir():
         raise DataError("it is a folder: move the files in it to where the folder is.")
     if not path.name.lower().endswith(FORMATS):
@@ -90,7 +91,7 @@ def read_chunks(
         else:
             chunks = read_text(path, options, classes, rows)
         for chunk in chunks:
-            chunk.index = pd.RangeIndex(start, start + len(chunk))
+            chunk.index = number_rows(start, len(chunk), [] if is_parquet else skipped)
             start += len(chunk)
             if not is_parquet and not (swallowed := find_swallowed(chunk)).empty:
                 where = f"{path.name}, {name_rows(swallowed.index)}"
@@ -116,6 +117,14 @@ def read_chunks(
         raise DataError("to read Excel files, uv add openpyxl") from error
     except Exception as error:  # what the libraries raise of a broken file has no common class
         raise DataError(f"it is empty or cannot be read: {one_line(error)}") from error
+
+
+def number_rows(first: int, count: int, skipped: int | list[int]) -> pd.Index:
+    """Return the numbers that rows have in their file, in which others are left out."""
+    rows = pd.RangeIndex(first, first + count)
+    for place in range(skipped) if isinstance(skipped, int) else sorted(skipped):
+        rows = rows + (rows > place)
+    return rows
 
 
 def find_unnamed(table: pd.DataFrame) -> list[str]:
@@ -172,7 +181,7 @@ def read_text(
         read, other = other, read
     # What only the other reader knows is for the files that it reads.
     unused = set(signature(other).parameters) - set(signature(read).parameters)
-    unused |= {"names", "na_values", "dayfirst", TEXTS, *BY_COLUMN}
+    unused |= {"names", "na_values", "dayfirst", TARGET, TEXTS, *BY_COLUMN}
     own = {key: value for key, value in options.items() if key not in unused and value is not None}
     dates = options.get("parse_dates") or []
     if not isinstance(dates, list) or not all(isinstance(name, str) for name in dates):
@@ -188,6 +197,9 @@ def read_text(
     with warnings.catch_warnings(action="ignore"):  # of rows that are too long; see below
         head = read(path, **own | head_only)
     names, width = options.get("names"), len(head.columns)
+    if names and len(names) == width + 1 and options.get(TARGET) in names:
+        names = [name for name in names if name != options[TARGET]]
+        tell(f"{path.name} has {width} columns: they are taken for {', '.join(names)}.")
     if names and len(names) > width:
         raise DataError(f"row 1 has {width} values, prepare.read.names {len(names)} names.")
     own["header"], first = (None, 0) if names else (0, 1)
@@ -315,8 +327,7 @@ def rank_separator(mark: str, lines: list[str]) -> tuple[int, int]:
 def find_decimal(file: str, separator: str, cells: pd.DataFrame) -> str:
     """Return the mark in numbers, where none is between cells, as most of the first ones show."""
     texts = cells.stack()
-    commas, points = (texts.str.fullmatch(rf"\s*-?\d+{mark}\d+\s*").sum() for mark in (",", r"\."))
-    decimal = "," if commas > points else "."
+    decimal = "," if are_numbers(texts, ",").sum() > are_numbers(texts, ".").sum() else "."
     tell(f"{file} is read with {separator!r} between columns and {decimal!r} in numbers.")
     return decimal
 

@@ -1,7 +1,6 @@
 """What a trained model predicts for the rows of a table."""
 
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +11,7 @@ from tabular.cells import LARGEST, convert
 from tabular.features import features
 from tabular.files import read_chunks
 from tabular.messages import DataError, name_rows, tell
-from tabular.settings import as_text, given_types
+from tabular.settings import TARGET, as_text, given_types
 
 CHUNK = 50_000  # rows in memory at a time
 
@@ -66,7 +65,7 @@ def predict_chunks(model: Pipeline, source: Path) -> Iterator[pd.DataFrame]:
     """Yield the predictions for a file, read as the model's own data were."""
     info = model.info
     texts = [name for name, kind in info["columns"].items() if kind == "text"]
-    read = info["read"] | find_names(source, info)
+    read = info["read"] | {TARGET: info["target"]}
     if info["id"] and not isinstance(read.get("dtype"), str):
         read["dtype"] = {info["id"]: "str"} | given_types(read)  # as it is written
     options = as_text(read, texts)
@@ -78,14 +77,3 @@ def predict_chunks(model: Pipeline, source: Path) -> Iterator[pd.DataFrame]:
             continue  # the empty rows at the end of what a spreadsheet wrote
         with threadpool_limits(info["threads"]):
             yield predict(model, chunk)
-
-
-def find_names(source: Path, info: dict) -> dict[str, list[str]]:
-    """Return the names of a table without a header, which may be without the target."""
-    given = info["read"].get("names") or []
-    shorter = [name for name in given if name != info["target"]]
-    for names in [given, shorter] if given else []:
-        with suppress(DataError):
-            next(read_chunks(source, info["read"] | {"names": names}, rows=1))
-            return {"names": names}
-    return {}

@@ -14,7 +14,9 @@ SOURCE = Path("data/source")
 TRAIN, TEST = Path("data/raw/train.parquet"), Path("data/raw/test.parquet")
 ROWS = Path("data/raw/rows.json")
 MODEL = Path("models/model.joblib")
-TEXTS = "columns as text"  # among the options of the reader; no user's, unlike dtype
+# Among the options of the reader, and no user's:
+TEXTS = "columns as text"  # unlike dtype
+TARGET = "may be without"  # the name that a table without a header may lack
 
 
 class Block(BaseModel):
