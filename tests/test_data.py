@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 import joblib
+import numpy as np
 import pandas as pd
 import pytest
 import tables
@@ -84,6 +85,24 @@ def word(number: int) -> str:
 
 IDS = lines("id,x,y", lambda n: f"{n},{n * n % 7},{'a' if n < 30 else 'b'}")
 UNCLEAR_DATES = lines("day,x,y", lambda n: f"0{n % 9 + 1}/02/2020,{n},{word(n)}")
+
+
+def cells_of(number: int) -> list[str]:
+    """Return a number, a word, a boolean and a date, or no, one or two spaces for each."""
+    if number % 7 == 3:
+        return [" " * (number % 3)] * 4
+    is_sure, day = str(number % 3 > 0).upper(), f"2020-01-{number % 28 + 1:02}"
+    return [str(number), "uv"[number % 2], is_sure, day]
+
+
+def small_numbers() -> bytes:
+    """Return a Parquet file with numbers of one byte."""
+    table = pd.DataFrame({"x": np.arange(60, dtype="uint8"), "z": np.arange(60, dtype="int8")})
+    file = io.BytesIO()
+    table.assign(y=[word(n) for n in range(60)]).to_parquet(file)
+    return file.getvalue()
+
+
 UNITS = lines("x,y\nkg,", lambda n: f"{n},{word(n)}") + "\n"
 CLASSES = {
     "missing words are classes": Table(
@@ -160,7 +179,9 @@ CLASSES = {
     "empty lines": Table(
         lines("x,y", lambda n: f"{n},{word(n)}") + "\n\n", "2 rows (62, 63) empty and left out"
     ),
-    "a constant": Table(lines("one,x,y", lambda n: f"1,{n},{word(n)}"), "column 'one' is constant"),
+    "a constant": Table(
+        lines("one,x,y", lambda n: f"1,{n},{word(n)}"), "the same or nothing in each row of 'one'"
+    ),
     "row numbers": Table(
         lines(",x,y", lambda n: f"{n},{n * n % 13},{word(n)}"),
         "column 1 has no name and is left out",
@@ -296,6 +317,85 @@ CLASSES = {
         "",
         params={"read": {"dtype": {"version": "str"}}},
     ),
+    "spaces for nothing": Table(
+        lines("x,plan,sure,day,y", lambda n: ",".join([*cells_of(n), word(n)])), ""
+    ),
+    "small whole numbers": Table(small_numbers(), "", name="own.parquet"),
+    "as many commas as semicolons": Table(
+        lines("", lambda n: f"{n},1;{n % 7},0;{word(n)}").removeprefix("\n"),
+        "and ',' in numbers",
+        params={"read": {"names": ["x", "z", "y"]}},
+    ),
+    "exponents after decimal commas": Table(
+        lines("x;z;y", lambda n: f"{n},257E+02;{n % 7},5;{word(n)}"), "and ',' in numbers"
+    ),
+    "a word where no class is": Table(
+        lines("x,y", lambda n: f"{'-,' if n == 7 else f'{n},{word(n)}'}"),
+        "column 'x' is text because of cells such as '-' in row 9",
+    ),
+    "rows that are too short": Table(
+        lines("y,x,z", lambda n: f"{word(n)},{n}" + f",{n % 7}" * (n != 5)),
+        "fewer values than columns in row 7",
+    ),
+    "below a limit": Table(
+        lines("x,y", lambda n: f"{'<0.5' if n % 3 else n},{word(n)}"), "such as '<0.5' in 40 rows"
+    ),
+    "signs that keyboards lack": Table(
+        lines("x,z,y", lambda n: f"\u2212{n}.5,{n % 7},{word(n)}"), "holds numbers such as '\u2212"
+    ),
+    "losses in brackets": Table(
+        lines("x,z,y", lambda n: f"({n}.5),{n % 7},{word(n)}"), "holds numbers such as '("
+    ),
+    "units": Table(
+        lines("x,z,y", lambda n: f"{n} kg,{n % 7},{word(n)}"), "leave out signs and units"
+    ),
+    "points between thousands": Table(
+        lines("x;z;y", lambda n: f"1.{n + 100}.000;{n % 7},5;{word(n)}"), "or set thousands"
+    ),
+    "a point between thousands": Table(
+        lines("x;z;y", lambda n: f"1.{n + 100};{n % 7},5;{word(n)}"),
+        "set prepare.read.thousands to",
+    ),
+    "thousands or a fraction": Table(
+        lines("x;z;y", lambda n: f"{'1.250' if n % 9 == 1 else n};{n % 7};{word(n)}"),
+        "column 'x' has 1.250, read as a fraction: if '.' separates thousands",
+    ),
+    "dates beside thousands": Table(
+        lines("day;x;y", lambda n: f"{n % 28 + 1:02}.01.23;1.{n + 100},5;{word(n)}"),
+        "",
+        params={"read": {"thousands": ".", "decimal": ","}},
+    ),
+    "thousands with a space that does not break": Table(
+        lines("x;z;y", lambda n: f"1\u00a0{n + 100},5;{n % 7};{word(n)}"),
+        "",
+        params={"read": {"thousands": "\u00a0", "decimal": ","}},
+    ),
+    "names of American months": Table(
+        lines("day,x,y", lambda n: f'"Jan {n % 28 + 1:02}, 2023",{n},{word(n)}'), ""
+    ),
+    "months of years": Table(
+        lines("day,x,y", lambda n: f"{2000 + n % 9}-{n % 12 + 1:02},{n},{word(n)}"), ""
+    ),
+    "times of day": Table(
+        lines("at,x,y", lambda n: f"{n % 24:02}:30,{n},{word(n)}"), ":30 as text: write hours"
+    ),
+    "points in dates": Table(
+        lines("day,x,y", lambda n: f"0{n % 9 + 1}.02.2020,{n},{word(n)}"), "read with the day first"
+    ),
+    "a category None": Table(
+        lines("pain,x,y", lambda n: f"{['None', 'mild', ''][n % 3]},{n},{word(n)}"),
+        "column 'pain' has 'None', read as missing",
+    ),
+    "capitals": Table(
+        lines("x,y", lambda n: f"{n},{['Yes', 'yes', 'no'][n % 3]}"), "has 'Yes' and 'yes': if"
+    ),
+    "many notes": Table(
+        lines(
+            ",".join([*(f"t{n}" for n in range(9)), "told", "x", "y"]),
+            lambda n: f"{'10:30,' * 9}{word(n).upper()},{n},{word(n)}",
+        ),
+        "column 'told' tells 'y' by itself",
+    ),
     "a separator that is given": Table(
         lines("x, m;y", lambda n: f"{n},5;{word(n)}"),
         "and ',' in numbers",
@@ -326,6 +426,22 @@ def test_classes_of_people_are_learned(render: Render) -> None:
         name: json.loads(case.read("models/model.json"))["columns"] for name, case in cases.items()
     }
     assert kinds["semicolons"] == {"x": "number", "z": "number"}
+    spaced = {"x": "number", "plan": "text", "sure": "boolean", "day": "date"}
+    assert kinds["spaces for nothing"] == spaced
+    assert metrics["spaces for nothing"]["data"]["missing_cells"] == 4 * 9
+    for name in ("as many commas as semicolons", "exponents after decimal commas"):
+        assert kinds[name] == {"x": "number", "z": "number"}
+    for name in ("dates beside thousands", "names of American months", "months of years"):
+        assert kinds[name] == {"day": "date", "x": "number"}
+    spaces = "thousands with a space that does not break"
+    assert kinds[spaces] == {"x": "number", "z": "number"}
+    assert "holds numbers" not in heard[spaces][1]
+    # What a model learned from it takes as well.
+    spaced_case = cases["spaces for nothing"]
+    (spaced_case.path / "arguments").write_text("data/source/own.csv", encoding="utf-8")
+    again = run_stages(project, {"": spaced_case}, "predict")[""]
+    assert again[0] is None
+    assert len(again[2].splitlines()) == 61
     assert kinds["booleans with gaps"] == {"sure": "boolean", "x": "number"}
     assert kinds["dates with the day first"] == {"day": "date", "x": "number"}
     assert kinds["row numbers"] == {"x": "number"}
@@ -587,34 +703,47 @@ def test_schema_finds_what_changed(render: Render) -> None:
     assert done.stdout.startswith("Wrote data/schema.yaml")
     assert "    - data/schema.yaml\n" in project.read("dvc.yaml")
     project.run("python", "src/prepare_data.py")
+    (keyed,) = copies(project, ["an id"]).values()
+    set_params(keyed, prepare={"id": "age"})
+    keyed.run("python", "src/prepare_data.py", "--write-schema")
+    assert (
+        "  age:\n    type: integer\n    required: true\n    missing: false\n  sex:"
+        in keyed.read("data/schema.yaml")
+    )
     changes = {
-        "category": (good.replace("25,f", "25,x"), "'sex' is none of the categories in row 7: x"),
+        "category": (
+            good.replace("25,f", "25,x"),
+            "'sex' is none of the categories in row 7, such as x",
+        ),
         "gone": (good.replace("age,sex,y", "age,kind,y"), "column 'sex' is not there"),
         "come": (good.replace("age,sex,y", "age,kind,y"), "column 'kind' is not in data/schema"),
-        "text": (good.replace("25,f", "old,f"), "column 'age' is no integer in row 7: old"),
+        "text": (good.replace("25,f", "old,f"), "column 'age' is no integer in row 7, such as old"),
         "empty": (good.replace("25,f", ",f"), "column 'age' is empty in row 7"),
-        "fraction": (good.replace("25,f", "25.5,f"), "column 'age' is no integer in row 7: 25.5"),
+        "fraction": (
+            good.replace("25,f", "25.5,f"),
+            "column 'age' is no integer in row 7, such as 25.5",
+        ),
         "kind": (
             lines("age,sex,y", lambda n: f"{20 + n},{n % 2},{word(n)}"),
             "is number, not text",
         ),
-        "far": (good.replace("25,f", "500,f"), "'age' is not from 0.0 to 138.0 in row 7: 500"),
-        "long": (good.replace("25,f", f"25,{LONG}x"), f"none of the categories in row 7: {LONG}x"),
+        "far": (good.replace("25,f", "500,f"), "'age' is not from 0 to 138 in row 7, such as 500"),
+        "long": (good.replace("25,f", f"25,{LONG}x"), f"in row 7, such as {LONG}x: correct it"),
     }
-    cases = copies(project, changes)
+    cases = copies(project, changes, start=1)
     for name, case in cases.items():
         give(case, changes[name][0])
     bad_rules = {
         "no rules": ("", "data/schema.yaml: Input should be a valid dictionary"),
         "no YAML": ("a: [", "data/schema.yaml: while parsing"),
         "no rule": ("columns: {age: 3}", "data/schema.yaml.columns.age: Input should be"),
-        "misspelt": ("columns: {age: {type: text, mising: true}}", "age.mising: Extra inputs"),
+        "misspelt": ("columns: {age: {type: text, mising: true}}", "age.mising: it is unknown"),
         "no type": ("columns: {age: {type: whole}}", "age.type: Input should be 'number',"),
         "no range": ("columns: {age: {type: number, range: [1]}}", "age.range.1: Field required"),
         "turned": ("columns: {age: {type: number, range: [9, 1]}}", "the least before the most"),
         "of text": ("columns: {sex: {type: text, range: [1, 2]}}", "a range is for numbers"),
     }
-    for name, case in copies(project, bad_rules, start=len(cases)).items():
+    for name, case in copies(project, bad_rules, start=len(cases) + 1).items():
         (case.path / "data" / "schema.yaml").write_text(bad_rules[name][0], encoding="utf-8")
         changes[name], cases[name] = bad_rules[name], case
     heard = run_stages(project, cases, "prepare_data")
@@ -646,6 +775,9 @@ def test_model_is_used(render: Render) -> None:
         "empty": "empty.csv",
         "legacy": "legacy.csv",
         "no folder": "new.csv -o nowhere/found.csv",
+        "a folder": "new.csv -o data",
+        "no file": "none.csv",
+        "no model": "new.csv --model README.md",
         "arrays": "new.csv --model arrays",
     }
     cases = copies(project, arguments)
@@ -668,6 +800,9 @@ def test_model_is_used(render: Render) -> None:
     assert str(heard["legacy"][0]).endswith(remedy)
     assert heard["empty"][0] == "empty.csv: it has no rows."
     assert heard["no folder"][0] == "nowhere/found.csv: there is no such folder."
+    assert heard["a folder"][0] == "data: it is a folder; name a file in it."
+    assert heard["no file"][0] == "none.csv: there is no such file."
+    assert str(heard["no model"][0]).startswith("README.md: it is no model, or only a part of one")
     assert str(heard["arrays"][0]).endswith("does not know the columns' names: train again.")
 
     # As the README says it, and what the table looks like, in the browser.
@@ -704,6 +839,33 @@ def test_a_single_row_is_read_as_the_table_was(render: Render) -> None:
     assert classes == {"whole": "a", "tie": "a", "word": "b"}
 
 
+def test_a_date_is_that_of_the_clock_that_wrote_it(render: Render) -> None:
+    """With points the day is first, where no other date says more, and a time zone moves no day."""
+    project = render(task="classification")
+    days = day_of("%Y-%m-%d")  # the first one is a Sunday
+    give(
+        project, lines("day,y", lambda n: f"{days(n)},{'rest' if n % 7 in (0, 6) else 'work'}", 350)
+    )
+    set_params(project, prepare={"target": "y"}, train={"folds": 2})
+    assert run_stages(project, {"": project})[""][0] is None
+    saturday = {
+        "points": "06.07.2024",
+        "zone": "2024-07-06T00:00:00+02:00",
+        "another zone": "2024-07-06 23:30:00-0700",
+        "UTC": "2024-07-06T12:00:00.000Z",
+        "by name": '"Jul 6, 2024"',
+    }
+    cases = copies(project, saturday)
+    for name, case in cases.items():
+        (case.path / "new.csv").write_text(f"day\n{saturday[name]}\n", encoding="utf-8")
+        (case.path / "arguments").write_text("new.csv", encoding="utf-8")
+    heard = run_stages(project, cases, "predict")
+    assert {
+        name: text.splitlines()[-1][:4] for name, (_, _, text) in heard.items()
+    } == dict.fromkeys(saturday, "rest")
+    assert "such as 06.07.2024, read with the day first" in heard["points"][1]
+
+
 def test_cells_are_predicted_as_they_were_learned(render: Render) -> None:
     """Codes are texts and dates are dates, however a new file writes them, or it is refused."""
     project = render(task="classification")
@@ -732,8 +894,12 @@ def test_cells_are_predicted_as_they_were_learned(render: Render) -> None:
     found = heard["as learned"][2]
     assert [line.split(",")[:2] for line in found.splitlines()[1:]] == [["007", "a"], ["", "b"]]
     assert heard["ISO"][2] == heard["with a time"][2] == found
-    assert "'day' is no date in row 2, such as '02/13/2023'" in str(heard["the month first"][0])
-    assert "'day' is no date in row 2, such as 'yesterday'" in str(heard["no date"][0])
+    assert "'day' is no date (the day first) in row 2, such as '02/13/2023'" in str(
+        heard["the month first"][0]
+    )
+    assert "'day' is no date (the day first) in row 2, such as 'yesterday'" in str(
+        heard["no date"][0]
+    )
 
 
 @pytest.mark.parametrize("text", ["string", "target"])
@@ -809,6 +975,14 @@ def test_numbers_of_any_kind_are_learned(render: Render) -> None:
     heard = run_stages(project, cases, f"{STAGES},predict")
     assert heard["own.csv"][0] == "new.csv: column 'q' is no number in row 2, such as 'inf'."
     assert "new.csv has 2 columns: they are taken for p, q." in heard["own.csv"][1]
+    twice = """
+import joblib, pandas
+model = joblib.load("models/model.joblib")
+table = pandas.DataFrame({"p": [1.0, 2.0], "q": [3.0, 5.0]})
+print(*model.predict(table), *model.predict(table))
+"""
+    first, second, *again = cases["own.csv"].run("python", "-c", twice).stdout.split()
+    assert again == [first, second]
     code, notes, printed = heard["own.parquet"]
     assert code is None
     assert "image, tags left out" in notes

@@ -70,6 +70,10 @@ def test_further_stage(bake: Bake) -> None:
     (project.path / "dvc.yaml").write_text(pipeline, encoding="utf-8")
     project.run("dvc", "repro")
     assert len(json.loads(project.read("models/model.json"))["columns"]) == 10
+    own = project.path / "tests" / "test_pipeline.py"
+    replace(own, "import evaluate\n", "import choose_columns\nimport evaluate\n")
+    replace(own, "(prepare_data, train)", "(prepare_data, choose_columns, train)")
+    project.run("pytest", "-q", "tests/test_pipeline.py")
 
 
 def test_images(bake: Bake) -> None:

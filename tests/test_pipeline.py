@@ -285,8 +285,8 @@ BAD_DATA = {
         r"there is no column 'label', which params.yaml names; there are: 'size', 'noise', 'bought'",
         prepare={"target": "label"},
     ),
-    "infinite": Bad(r"column 'noise' is beyond .* in row 7\.", {7: "7,-inf,no,3"}),
-    "too large": Bad(r"column 'noise' is beyond .* in row 7\.", {7: "7,1e300,no,3"}),
+    "infinite": Bad(r"column 'noise' is beyond .* in row 7: correct", {7: "7,-inf,no,3"}),
+    "too large": Bad(r"column 'noise' is beyond .* in row 7: correct", {7: "7,1e300,no,3"}),
     "rare class": Bad(
         r"column 'bought': class 'maybe' has only row 4, where two that differ are needed",
         {4: "4,1,maybe,1"},
@@ -303,7 +303,7 @@ BAD_DATA = {
         prepare={"target": "size"},
     ),
     "text to predict": Bad(
-        "column 'price' is no number in row 3, such as 'cheap': if it holds numbers, set decimal",
+        "column 'price' is no number in row 3, such as 'cheap': if it holds numbers, leave out",
         {3: "3,1,no,cheap"},
         "regression",
     ),
@@ -363,11 +363,14 @@ BAD_DATA = {
         prepare={"time": "noise"},
     ),
     "a group for each class": Bad(
-        r"classes \['(yes|no)'\] are in the test only: change prepare.group or time",
+        r"classes \['(yes|no)'\] are in the test only: change prepare.group",
         {row: f"{row},{row % 2},{['yes', 'no'][row % 2]},1" for row in range(2, 52)},
         prepare={"group": "noise"},
     ),
-    "an option that is unknown": Bad("argument 'seperator'", prepare={"read": {"seperator": ";"}}),
+    "an option that is unknown": Bad(
+        "prepare.read has no option 'decimals'; did you mean 'decimal'?",
+        prepare={"read": {"decimals": ","}},
+    ),
     "a date that is not there": Bad(
         "no column 'day', which prepare.read.parse_dates names",
         prepare={"read": {"parse_dates": ["day"]}},

@@ -159,7 +159,7 @@ def test_parts_hold_what_one_table_would(render, team) -> None:
     assert own.read("data/schema.yaml") == project.read("data/schema.yaml")
     assert said is not None
     assert "there is no column 'weight'" in said
-    assert "row part004.csv 3; likewise in 1 more parts." in said
+    assert "row part004.csv 3: correct or leave out these rows; likewise in 1 more parts." in said
 
 
 def test_two_percent_more_data_are_about_two_percent_more_to_push(render, server, team) -> None:

@@ -147,8 +147,11 @@ def importance(model: Pipeline, test: pd.DataFrame, params: Evaluate) -> pd.Data
     names = getattr(model["impute"], "feature_names_in_", None)
     y = np.array(rows[model.info["target"]].tolist())
     unshuffled = score(model[1:], pd.DataFrame(numbers, columns=names, copy=True), y)
-    falls = {}
-    for name, columns in list(places(model).items())[: params.importance_columns]:
+    falls, found = {}, places(model)
+    if len(found) > params.importance_columns:
+        first = f"the first {params.importance_columns} of {len(found)} columns"
+        print(f"note: importance is that of {first}; see params.yaml.", file=sys.stderr)
+    for name, columns in list(found.items())[: params.importance_columns]:
         changed = np.tile(numbers, (repeats, 1))
         order = np.concatenate([rng.permutation(len(y)) for _ in range(repeats)])
         changed[:, columns] = numbers[order][:, columns]

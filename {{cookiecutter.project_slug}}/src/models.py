@@ -42,20 +42,25 @@ MODELS["xgboost"] = xgboost.XGB{{ 'Classifier' if cookiecutter.task == 'classifi
 
 
 def build_model(params: Train, kinds: dict[str, str], has_gaps: bool = True) -> Pipeline:
-    """Return the untrained pipeline for columns of these kinds; ValueError for a wrong setting.
+    """Return the untrained pipeline for columns of these kinds.
+
+    Raises TypeError or ValueError for a wrong setting.
 
     A plain key is a setting of the model (of its last step, where MODELS holds a pipeline), and
     `step__key` one of a step of this pipeline or of the one in MODELS. The steps keep their names,
     by which others find them.
     """
     model = base.clone(MODELS[params.model])
+    settings = getattr(params, params.model, {})
+    if not isinstance(settings, dict):
+        raise TypeError(f"it must be a block of settings, not {settings!r}.")
     steps: dict[str, Any] = {
         "table": table_step(kinds, params.text),
         # Where no cell is missing an indicator would say nothing, but cost a copy of the table.
-        "impute": SimpleImputer(add_indicator=has_gaps, keep_empty_features=True, copy=False),
+        "impute": SimpleImputer(add_indicator=has_gaps, keep_empty_features=True),
         "scale": StandardScaler(copy=False),
     }
-    for key, value in dict(getattr(params, params.model, None) or {}).items():
+    for key, value in settings.items():
         step, _, rest = key.partition("__")
         if rest and steps.get(step) == "passthrough":
             raise ValueError(f"{key} has no effect: the table holds numbers only.")
@@ -66,7 +71,8 @@ def build_model(params: Train, kinds: dict[str, str], has_gaps: bool = True) -> 
         else:
             model[-1].set_params(**{key: value})
 {%- if cookiecutter.task == 'classification' %}
-    if any(parent.__module__.startswith("xgboost") for parent in type(model).__mro__):
+    last = model[-1] if isinstance(model, Pipeline) else model
+    if any(parent.__module__.startswith("xgboost") for parent in type(last).__mro__):
         model = NumberedClasses(model)
 {%- endif %}
     pipeline = Pipeline([*steps.items(), ("model", model)])

@@ -45,6 +45,8 @@ def main() -> None:
         parser.error("which table?")
     if arguments.output and not Path(arguments.output).parent.is_dir():
         sys.exit(f"{arguments.output}: there is no such folder.")
+    if arguments.output and Path(arguments.output).is_dir():
+        sys.exit(f"{arguments.output}: it is a folder; name a file in it.")
     with tempfile.TemporaryDirectory() as folder:
         source, result = Path(arguments.table), Path(folder, "predictions.csv")
         if arguments.table == "-":

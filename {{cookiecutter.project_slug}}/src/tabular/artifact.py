@@ -54,11 +54,16 @@ def save_model(
 
 def load_model(path: Path) -> Pipeline:
     """Return a trained model with its `info`; exit where it cannot be loaded or is too old."""
-    require(path)
+    if path == MODEL:
+        require(path)
     try:
         model = joblib.load(path)
+    except FileNotFoundError:
+        sys.exit(f"{path}: there is no such file.")
     except (AttributeError, ImportError) as error:
         sys.exit(f"{path}: a class it needs is not in src/ or not installed: {one_line(error)}")
+    except Exception as error:  # what a file that is no model raises has no common class
+        sys.exit(f"{path}: it is no model, or only a part of one, fetch it again: {one_line(error)}")
     if not hasattr(model, "info"):
         sys.exit(f"{path}: this model does not know the columns' names: train again.")
     return model

@@ -9,20 +9,23 @@ import pandas as pd
 
 from tabular.messages import tell
 
+TRUTH = {"true": True, "false": False, "1": True, "0": False}
 LARGEST = (2 - 2.0**-23) * 2.0**127  # the most that models take: that of float32
 NUMBERS = ("integer", "floating", "mixed-integer-float", "decimal", "empty")
-# Such as 2024-01-31, 31.1.2024 or 31-Jan-24, maybe with a time.
+# Such as 2024-01-31, 31.1.2024, 31-Jan-24, Jan 31, 2024 or 2024-01, maybe with a time.
 DATE = (
     r"(\d{4}[-/.]\d\d?[-/.]\d\d?|\d\d?[-/.]\d\d?[-/.](\d{4}|\d\d)"
-    r"|\d\d?[-/. ][A-Za-z]{3,9}[-/. ](\d{4}|\d\d))([ T]\d\d?:.*)?"
+    r"|\d\d?[-/. ][A-Za-z]{3,9}[-/. ](\d{4}|\d\d)"
+    r"|[A-Za-z]{3,9}\.? \d\d?,? \d{4}|(19|20)\d\d-(0[1-9]|1[0-2]))([ T]\d\d?:.*)?"
 )
 YEAR = r"\d{4}|\d\d?[-/.](?:\d\d?|[A-Za-z]{3,9})[-/.]\d\d"
 DAY_FIRST = r"\b(?:1[3-9]|2\d|3[01])[-/.]\d\d?[-/.]\d"
+OFFSET = r"(:\d\d(?:\.\d+)?)\s*(?:Z|[+-]\d\d:?\d\d)$"  # behind a time: its zone
 MONTH_FIRST = r"\b\d\d?[-/.](?:1[3-9]|2\d|3[01])[-/.]\d"
 
 
-def unify(table: pd.DataFrame, given: bool | None, as_they_are: list) -> bool:
-    """Convert each column to one kind; return whether dates have the day first.
+def unify(table: pd.DataFrame, given: bool | None, as_they_are: list) -> bool | None:
+    """Convert each column to one kind; return whether dates have the day first, None where none does.
 
     Texts that all are dates become dates, but for the columns that stay as they are.
     """
@@ -32,9 +35,9 @@ def unify(table: pd.DataFrame, given: bool | None, as_they_are: list) -> bool:
     examples = {name: find_short_date(table[name]) for name in texts}
     dayfirst = choose_order(orders, examples, given)
     for name in table:
-        is_date = dayfirst in orders.get(name, ())
+        is_date = bool(dayfirst) in orders.get(name, ())
         kind = "date" if is_date else kinds.get(name, "number")
-        table[name] = convert(table[name], kind, dayfirst)
+        table[name] = convert(table[name], kind, bool(dayfirst))
     return dayfirst
 
 
@@ -57,9 +60,17 @@ def find_short_date(column: pd.Series) -> str | None:
 
 def choose_order(
     orders: dict[str, set[bool]], examples: dict[str, str | None], given: bool | None
-) -> bool:
-    """Return whether dates have the day first, as is given or as some column shows."""
-    dayfirst = {True} in orders.values() if given is None else given
+) -> bool | None:
+    """Return whether dates have the day first, as is given or as some column shows.
+
+    Where both is possible they do if they have points. None where no date begins with either.
+    """
+    dates = [example or "" for name, example in examples.items() if orders.get(name)]
+    if given is None and not any(dates):
+        return None
+    is_open = {True} not in orders.values() and {False} not in orders.values()
+    shown = {True} in orders.values() or (is_open and "." in "".join(dates))
+    dayfirst = shown if given is None else given
     first, other, value = ("day", "month", "false") if dayfirst else ("month", "day", "true")
     for name, found in orders.items():
         short_year = re.fullmatch(r"\s*\d\d\D\d\d\D\d\d\b.*", examples[name] or "")
@@ -102,7 +113,7 @@ def convert(column: pd.Series, kind: str, dayfirst: bool | None = None) -> pd.Se
         column = column.astype("Int64")
     text = column.astype("str").str.strip()
     if kind == "boolean":
-        return text.str.lower().map({"true": True, "false": False}).astype("boolean")
+        return text.str.lower().map(TRUTH).astype("boolean")
     return text.replace("", np.nan)
 
 
@@ -119,19 +130,24 @@ def use_points(column: pd.Series) -> pd.Series:
 
 def are_numbers(texts: pd.Series, mark: str) -> pd.Series:
     """Tell which texts are numbers with this decimal mark."""
-    return texts.str.fullmatch(rf"\s*[-+]?\d+{re.escape(mark)}\d+\s*", na=False)
+    return texts.str.fullmatch(rf"\s*[-+]?\d+{re.escape(mark)}\d+([eE][-+]?\d+)?\s*", na=False)
 
 
 def read_dates(column: pd.Series, dayfirst: bool | None) -> pd.Series:
     """Return the dates of a column; what has no year, or day and month the other way, is none.
 
-    With dayfirst None it is that order in which more cells are dates.
+    The time is that of the clock where they were written. With dayfirst None it is that order in
+    which more cells are dates.
     """
+    if isinstance(column.dtype, pd.DatetimeTZDtype):
+        return column.dt.tz_localize(None)
     if kind_of(column) == "date":
         return parse_dates(column).dt.tz_localize(None)
+    texts = column.astype("str").str.strip().str.replace(OFFSET, r"\1", regex=True)
     if dayfirst is None:
-        return max(read_dates(column, False), read_dates(column, True), key=pd.Series.count)
-    texts = column.astype("str").str.strip()
+        usual = texts.str.contains(r"^\d\d?\.", na=False).any()
+        found = [read_dates(texts, usual), read_dates(texts, not usual)]
+        return max(found, key=pd.Series.count)
     begins_with_year = texts.str.match(r"\d{4}")
     is_other = texts.str.contains(MONTH_FIRST if dayfirst else DAY_FIRST) & ~begins_with_year
     texts = texts.where(texts.str.contains(YEAR) & ~is_other)

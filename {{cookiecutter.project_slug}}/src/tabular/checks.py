@@ -11,9 +11,19 @@ from tabular.cells import DATE, LARGEST, convert, kind_of
 {% endif %}from tabular.messages import {% if cookiecutter.task == 'classification' %}DataError, name_rows, tell{% else %}name_rows{% endif %}
 from tabular.settings import Prepare, given_types
 
+MOST = 8  # warnings that are told
 SAMPLE = 10_000  # rows that are looked at where all would take too long
-NUMBER = r"\s*[-+€$£]*\s*\d[\d.,'\s]*\s*[%€$£]?\s*"
-SIGNS = r"[%€$£,']|\d\s\d{3}\b"
+# Such as $1,234.50, 1’234.50 CHF, (12.50), 12.50- or 12 kg.
+NUMBER = (
+    r"[-+−(€$£¥₹\s]*([A-Z]{3}\s+)?\d[\d.,'’\s]*([eE][-+]?\d+)?"
+    r"(\s*[-%€$£¥₹)]|\s+[^\W\d]{1,5})*\s*"
+)
+SIGNS = (
+    r"[%€$£¥₹,'’−(]|\d-\s*$|\d\s\d{3}\b|\d\s+[^\W\d]|[A-Z]\s+\d"
+    r"|^\s*[-+]?\d{1,3}(?:\.\d{3}){2}(?:,|\s*$)"  # 1.234.567
+)
+CENSORED = r"\s*[<>≤≥]\s*\d"
+TIME = r"\s*\d\d?:\d\d(:\d\d(\.\d+)?)?\s*"
 ID_NAME = re.compile(r"(?i:(^|[\W_])(id|uuid|guid|nr|no)$)|[a-z](I[dD]|N[ro])$")
 
 
@@ -47,7 +57,8 @@ def find_problems(table: pd.DataFrame, params: Prepare) -> Iterator[str]:
             bad[f"beyond ±{LARGEST:.1e}, the most that models take,"] = column.abs() > LARGEST
         for words, where in bad.items():
             if where.any():
-                yield f"column {name!r} is {words} in {name_rows(table.index[where])}."
+                rows = name_rows(table.index[where])
+                yield f"column {name!r} is {words} in {rows}: correct or leave out these rows."
 
 
 def find_bad_times(column: pd.Series, dayfirst: bool | None) -> Iterator[str]:
@@ -56,7 +67,7 @@ def find_bad_times(column: pd.Series, dayfirst: bool | None) -> Iterator[str]:
         no_dates = column[column.notna() & convert(column, "date", dayfirst).isna()]
         if len(no_dates):
             found = f"{name_rows(no_dates.index)}, such as {no_dates.iloc[0]!r}"
-            remedy = "set parse_dates and date_format in prepare.read"
+            remedy = "set parse_dates and date_format in prepare.read, or write them as 2024-03-31"
             yield f"column {column.name!r} is no date in {found}: {remedy}."
     elif form := guess_date(column):
         yield f"column {column.name!r} {describe_dates(column, form)}"
@@ -67,6 +78,7 @@ def guess_date(column: pd.Series) -> str | None:
     cells = column.dropna()
     if not len(cells) or cells.dtype.kind not in "iuf":
         return None
+    cells = cells.astype("float64")  # a small type has no room for what follows
     is_month = (cells % 1 > 0).any()
     digits = (cells * 10_000 if is_month else cells).round()  # 7.2021 or 01072021
     months, years = digits // 10_000 % 100, digits % 10_000
@@ -110,7 +122,7 @@ def check_classes(learned: pd.Series, tested: pd.Series, params: Prepare) -> Non
     """Tell which classes the test lacks; DataError where it has one that cannot be learned."""
     train, test = set(learned.astype("str")), set(tested.astype("str"))
     if unknown := sorted(test - train):
-        change = "group or time" if params.group or params.time else "seed or test_size"
+        change = "group" if params.group else "time" if params.time else "seed or test_size"
         raise DataError(f"the classes {unknown} are in the test only: change prepare.{change}.")
     if untested := sorted(train - test):
         tell(f"no row of the classes {untested} is in the test: they are too rare.")
@@ -123,7 +135,8 @@ def find_bad_target(column: pd.Series, keys: np.ndarray, rows: int = 0) -> Itera
     text = column[numbers.isna()]
     if len(text):
         found = f"{name} is no number in {name_rows(text.index)}, such as {str(text.iloc[0])!r}"
-        remedy = "if it holds numbers, set decimal, thousands or na_values in prepare.read"
+        remedy = "if it holds numbers, leave out signs such as % and $, or set decimal, thousands or"
+        remedy += " na_values in prepare.read"
         other = "but the project predicts numbers (make one with task=classification)"
         yield f"{found}: {remedy}; else this looks like classification, {other}."
     elif numbers.nunique() < 2:
@@ -133,8 +146,11 @@ def find_bad_target(column: pd.Series, keys: np.ndarray, rows: int = 0) -> Itera
         yield f"{count} rows are too few, or identical, for training and a test: add some."
 
 {% endif %}
-def find_warnings(table: pd.DataFrame, params: Prepare) -> Iterator[str]:
-    """Yield what may make the results look better, or the model worse, than it is."""
+def find_warnings(table: pd.DataFrame, params: Prepare, whole: pd.DataFrame) -> Iterator[str]:
+    """Yield what may make the results look better, or the model worse, than it is.
+
+    Of the whole table some rows have no target.
+    """
     target = table[params.target]
 {%- if cookiecutter.task == 'classification' %}
     shares = target.value_counts(normalize=True)
@@ -148,6 +164,12 @@ def find_warnings(table: pd.DataFrame, params: Prepare) -> Iterator[str]:
         found = f"the class {words.iloc[0]!r} in {name_rows(words.index)}"
         remedy = "if it means missing, list it in prepare.read.na_values"
         yield f"column {target.name!r} has {found}: {remedy}."
+    if kind_of(target) == "text" and (spelling := describe_spelling(target)):
+        yield f"column {target.name!r} {spelling}"
+{%- else %}
+    if target.nunique() == 2:
+        other = "this looks like classification (make a project with task=classification)"
+        yield f"column {target.name!r} has two different numbers: {other}."
 {%- endif %}
     look = table.sample(min(SAMPLE, len(table)), random_state=0)
     different = len(look[look.columns.difference([target.name, params.id])].drop_duplicates())
@@ -158,39 +180,23 @@ def find_warnings(table: pd.DataFrame, params: Prepare) -> Iterator[str]:
         yield f"{found} but for {params.id!r}; {risk}: {remedy}."
     elif different < len(look) / 5:
         yield f"{found}: those that are not stay on one side of the split, unless they are many."
+    constant, others = [], []
     for name in table.columns.difference([target.name, params.id, params.group, params.time]):
         column, count = look[name].dropna(), look[name].nunique()
         is_text = kind_of(column) == "text"
         is_name = is_text or column.dtype.kind in "iu"
         words = ""
-        text = table[name].dropna()
-        text = text[convert(text, "number").isna()] if is_text else text
-        dates = column[column.str.fullmatch(DATE)] if is_text else column[:0]
-        points = column[column.str.contains(r"\.\d")] if is_text else column[:0]
-        signed = column[column.str.contains(SIGNS)] if is_text else column[:0]
-        if form := guess_date(column):
-            words = describe_dates(column, form)
-        elif column.dtype.kind in "iuf" and (column % 1 == 0).all() and column.abs().max() > 2**53:
+        is_whole = column.dtype.kind in "iuf" and (column % 1 == 0).all()
+        if is_whole and column.abs().max() > 2**53:
             words = "has whole numbers beyond 2**53, of which models mix up some."
-        elif count == 0:
-            words = "is empty."
-        elif count == 1 and len(column) == len(look):
-            words = "is constant."
-        elif len(dates) > len(column) / 2 and name not in given_types(params.read):
-            cause = "some cells are none, or have day and month the other way"
-            words = f"is text, though it has dates such as {dates.iloc[0]}: {cause}."
-        elif len(signed) and column.str.fullmatch(NUMBER).all():
-            remedy = "leave out signs such as % and $, or set thousands and decimal in prepare.read"
-            words = f"holds numbers such as {signed.iloc[0]!r} as text: {remedy}."
-        elif is_text and not len(text) and len(points) and name not in given_types(params.read):
-            cause = "other columns have another decimal mark, or its format has them so"
-            words = f"holds numbers such as {points.iloc[0]!r} as text: {cause}."
-        elif is_text and convert(column, "number").notna().mean() > 0.5 and len(text):
-            cause = f"cells such as {text.iloc[0]!r} in {name_rows(text.index)}"
-            remedy = "to make them missing, list them in prepare.read.na_values"
-            words = f"is text because of {cause}: {remedy}."
-        elif is_text and column.str.len().mean() > 40:
-            words = ""  # sentences
+        elif count == 0 or (count == 1 and len(column) == len(look)):
+            constant.append(name)
+        elif form := guess_date(column):
+            words = describe_dates(column, form)
+        elif is_text and name not in given_types(params.read):
+            words = describe_text(column, whole[name].dropna())
+        if words or (is_text and column.str.len().mean() > 40):  # sentences
+            pass
         elif is_name and 20 < count == len(look) and table[name].is_unique:
             words = "is different in each row: if it is an id, set prepare.id or prepare.drop."
         elif is_name and ID_NAME.search(name) and not params.group:
@@ -198,10 +204,60 @@ def find_warnings(table: pd.DataFrame, params: Prepare) -> Iterator[str]:
         elif is_text and count > 100:
             groups = "prepare.group, if the rows of one belong together"
             words = f"has {count} categories: try train.text: target, or set {groups}."
-        if words:
-            yield f"column {name!r} {words}"
         if count > 1 and gives_away(look[name], look[target.name]):
             yield f"column {name!r} tells {target.name!r} by itself: is it known beforehand?"
+        if words:
+            others.append(f"column {name!r} {words}")
+    yield from others
+    if constant:
+        yield f"the same or nothing in each row of {', '.join(map(repr, constant))}."
+
+
+def list_warnings(
+    table: pd.DataFrame, params: Prepare, whole: pd.DataFrame | None = None
+) -> list[str]:
+    """Return the first of these warnings, and how many there are besides."""
+    found = [*find_warnings(table, params, table if whole is None else whole)]
+    more = [f"{len(found) - MOST} more such notes are left out."] if len(found) > MOST else []
+    return found[:MOST] + more
+
+
+def describe_text(column: pd.Series, whole: pd.Series) -> str:
+    """Return what texts seem to be instead, such as numbers; whole has cells of further rows."""
+    words = whole[convert(whole, "number").isna()]
+    numbers = convert(column, "number").notna() | column.str.match(CENSORED)
+    dates = column[column.str.fullmatch(DATE)]
+    signed = column[column.str.contains(SIGNS)]
+    points = column[column.str.contains(r"\.\d")]
+    if len(dates) > len(column) / 2:
+        cause = "some cells are none, or have day and month the other way"
+        return f"is text, though it has dates such as {dates.iloc[0]}: {cause}."
+    if column.str.fullmatch(TIME).all():
+        return f"has times such as {column.iloc[0]} as text: write hours, or dates with the time."
+    if len(signed) and column.str.fullmatch(NUMBER).all():
+        remedy = "leave out signs and units such as %, $ and kg, or set thousands and decimal"
+        return f"holds numbers such as {signed.iloc[0]!r} as text: {remedy} in prepare.read."
+    if words.empty and points.str.fullmatch(r"[-+]?[1-9]\d{0,2}(\.\d{3})+").all() and len(points):
+        remedy = "if it separates thousands, set prepare.read.thousands to '.'"
+        return f"has a point in numbers such as {points.iloc[0]!r}, and so is text: {remedy}."
+    if words.empty and len(points):
+        cause = "other columns have another decimal mark, or its format has them so"
+        return f"holds numbers such as {points.iloc[0]!r} as text: {cause}."
+    if numbers.mean() > 0.5 and len(words):
+        cause = f"cells such as {words.iloc[0]!r} in {name_rows(words.index)}"
+        remedy = "to make them missing, list them in prepare.read.na_values"
+        return f"is text because of {cause}: {remedy}."
+    return describe_spelling(column)
+
+
+def describe_spelling(column: pd.Series) -> str:
+    """Return which texts differ in capital letters only."""
+    texts = column.drop_duplicates()
+    alike = texts[texts.str.lower().duplicated(keep=False)]
+    if alike.empty:
+        return ""
+    first, second, *_ = alike[alike.str.lower() == alike.iloc[0].lower()]
+    return f"has {first!r} and {second!r}: if they are the same, write them in one way."
 
 
 def gives_away(feature: pd.Series, target: pd.Series) -> bool:

@@ -10,6 +10,7 @@ import re
 import warnings
 import zipfile
 from collections.abc import Iterator
+from difflib import get_close_matches
 from inspect import signature
 from pathlib import Path
 from typing import IO, Any
@@ -17,14 +18,17 @@ from typing import IO, Any
 import pandas as pd
 import pyarrow.parquet
 
-from tabular.cells import are_numbers, convert, kind_of, unify
+from tabular.cells import DATE, are_numbers, convert, kind_of, unify
 from tabular.messages import DataError, name_rows, one_line, tell
 from tabular.settings import TARGET, TEXTS, as_text, given_types
 
 FORMATS = (".csv", ".tsv", ".csv.gz", ".csv.zip", ".parquet", ".xlsx")
+SMALL = r"[-+]?\d{1,3}"  # a whole number below a thousand
+CODE = r"0\d+|\d+[eE]\d+"  # such as 007 or 12E4
 BY_COLUMN = ("dtype", "parse_dates", "date_format")  # options that name columns
 # Cells that are missing; but in a column of classes these words are classes.
-MISSING = ["", "#N/A", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null", "-nan"]
+BLANKS = [" " * width for width in range(33)]
+MISSING = ["#N/A", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null", "-nan"]
 
 
 def read_tables(
@@ -81,8 +85,10 @@ def read_chunks(
     if isinstance(skipped, list) and skipped and not is_parquet:
         where = name_rows(pd.Index(skipped) + 1)
         tell(f"{path.name}: {where} left out, as prepare.read.skiprows has it.")
+    if not path.exists():
+        raise DataError("there is no such file.")
     if path.is_dir():
-        raise DataError("it is a folder: move the files in it to where the folder is.")
+        raise DataError("it is a folder, no table: move its files up, or name one of them.")
     if not path.name.lower().endswith(FORMATS):
         raise DataError(f"only {', '.join(FORMATS)} can be read.")
     try:
@@ -112,11 +118,15 @@ def read_chunks(
         raise DataError(f"its text is not UTF-8: {advice}.") from error
     except (IndexError, pd.errors.EmptyDataError) as error:
         title = "row 1 is empty or a title: set prepare.read.skiprows to read the names below"
+        if "skiprows" in options:
+            title = f"shorter than prepare.read.skiprows ({options['skiprows']}) has it"
         raise DataError(f"it is empty, or {title}.") from error
     except ImportError as error:
         raise DataError("to read Excel files, uv add openpyxl") from error
     except Exception as error:  # what the libraries raise of a broken file has no common class
-        raise DataError(f"it is empty or cannot be read: {one_line(error)}") from error
+        given = [f"prepare.read.{key}" for key in options if key not in (TARGET, TEXTS)]
+        words = f" with {', '.join(given)}" if given else ""
+        raise DataError(f"it is empty or cannot be read{words}: {one_line(error)}") from error
 
 
 def number_rows(first: int, count: int, skipped: int | list[int]) -> pd.Index:
@@ -176,6 +186,10 @@ def read_text(
     """Yield the rows of a CSV or Excel file."""
     if refused := sorted({"header", "index_col", "nrows", "usecols"} & set(options)):
         raise DataError(f"prepare.read cannot set {refused}: see prepare.drop and read.names.")
+    known = [*signature(pd.read_csv).parameters, *signature(pd.read_excel).parameters]
+    if unknown := sorted({*options} - {*known, TARGET, TEXTS}):
+        near = [f"did you mean {word!r}?" for word in get_close_matches(unknown[0], known, 1, 0.8)]
+        raise DataError("; ".join([f"prepare.read has no option {unknown[0]!r}", *near]))
     read, other = pd.read_csv, pd.read_excel
     if path.suffix.lower() == ".xlsx":
         read, other = other, read
@@ -195,7 +209,7 @@ def read_text(
     elif "sheet_name" not in own and len(sheets := pd.ExcelFile(path).sheet_names) > 1:
         tell(f"{path.name}: sheet {sheets[0]!r} is read; prepare.read.sheet_name names another.")
     with warnings.catch_warnings(action="ignore"):  # of rows that are too long; see below
-        head = read(path, **own | head_only)
+        head = read(source_of(path), **own | head_only)
     names, width = options.get("names"), len(head.columns)
     if names and len(names) == width + 1 and options.get(TARGET) in names:
         names = [name for name in names if name != options[TARGET]]
@@ -207,16 +221,21 @@ def read_text(
     cells = head.iloc[first:, : len(names)].set_axis(names, axis=1)
     words = {}
     for name in names:
-        usual = [""] if name == classes else MISSING
-        words[name] = [*usual, *missing_words(options, name)]
+        usual = [] if name == classes else MISSING
+        words[name] = [*BLANKS, *usual, *missing_words(options, name)]
     types = dict.fromkeys(options.get(TEXTS, []), "str") | given_types(options)
     if read is pd.read_csv:
         numbers = cells.drop(columns=[*types, *dates], errors="ignore")
         if own["sep"] != "," and "decimal" not in own:
             own["decimal"] = find_decimal(path.name, own["sep"], numbers)
         if not isinstance(options.get("dtype"), str):
-            tell_codes(numbers)
+            tell_doubts(numbers, own.get("decimal", "."))
+        if "thousands" in own:  # else 01.02.24 would be a number
+            types |= dict.fromkeys(find_dates(numbers), "str")
         own |= {"index_col": False, "low_memory": False, "on_bad_lines": "warn", "chunksize": rows}
+        if not str(own.get("thousands", "")).isascii():  # which the fast reader does not know
+            del own["low_memory"]
+            own["engine"] = "python"
         own["dayfirst"] = bool(options.get("dayfirst"))
     own |= {key: options[key] for key in BY_COLUMN if key in options}
     if not isinstance(options.get("dtype"), str):
@@ -226,10 +245,14 @@ def read_text(
         own["parse_dates"] = [name for name in dates if name in names]
     own |= {"names": names, "na_values": words, "keep_default_na": False}
     with warnings.catch_warnings(record=True, action="always") as caught:
-        found = read(path, **own)
+        found = read(source_of(path), **own)
+        may_be_short = read is pd.read_csv and "comment" not in own
         for chunk in [found] if isinstance(found, pd.DataFrame) else found:
             if problems := explain(" ".join(str(warning.message) for warning in caught), names):
                 raise DataError(*problems)
+            if may_be_short and chunk[names[-1]].isna().any():
+                tell_short_rows(path, own["sep"], len(names))
+                may_be_short = False  # once is enough
             yield chunk if read is pd.read_csv else find_numbers(chunk, types)
 
 
@@ -241,9 +264,24 @@ def explain(said: str, names: list[str]) -> list[str]:
     if names[0].startswith("#"):
         return ["row 1 is a comment: delete it, or set prepare.read.comment: '#'."]
     if len(names) == 1:
-        return ["row 1 seems to be a title: set prepare.read.skiprows."]
+        number = "1, or to the number of rows before the names"
+        return [f"row 1 seems to be a title: set prepare.read.skiprows to {number}."]
     more = ["its rows have more values than its header: name all columns in it."]
     return [f"row {row} has {saw} values, the header {due}." for row, due, saw in long] or more
+
+
+def tell_short_rows(path: Path, separator: str, width: int) -> None:
+    """Tell which rows have fewer values than the header, where no quotation mark is in the way."""
+    short = []
+    with open_bytes(path) as file:
+        for number, line in enumerate(file, start=1):
+            if b'"' in line:
+                return
+            if line.strip() and line.count(separator.encode()) < width - 1:
+                short.append(number)
+    if short:
+        where = name_rows(pd.Index(short))
+        tell(f"{path.name}: fewer values than columns in {where}: the others count as missing.")
 
 
 def find_numbers(table: pd.DataFrame, types: dict[str, Any]) -> pd.DataFrame:
@@ -252,7 +290,7 @@ def find_numbers(table: pd.DataFrame, types: dict[str, Any]) -> pd.DataFrame:
         column = table[name]
         numbers = pd.to_numeric(column, errors="coerce")
         is_number = kind_of(column) == "text" and numbers.notna().equals(column.notna())
-        if is_number and not column.astype("str").str.match(r"0\d").any():
+        if is_number and not column.astype("str").str.fullmatch(CODE).any():
             table[name] = numbers
     return table
 
@@ -281,13 +319,21 @@ def find_swallowed(table: pd.DataFrame) -> pd.Series:
     return pd.concat(found) if found else table.iloc[:0, 0]
 
 
+def source_of(path: Path) -> Path | IO[bytes]:
+    """Return what pandas shall read: of an archive its only file."""
+    return open_bytes(path) if path.suffix.lower() == ".zip" else path
+
+
 def open_bytes(path: Path) -> IO[bytes]:
     """Open a file, or what is compressed in it."""
     if path.suffix.lower() == ".gz":
         return gzip.open(path)
     if path.suffix.lower() == ".zip":
         archive = zipfile.ZipFile(path)
-        return archive.open(archive.namelist()[0])
+        names = [name for name in archive.namelist() if not name.startswith("__MACOSX/")]
+        if len(names) != 1:
+            raise DataError(f"its archive must have one file, not {names}.")
+        return archive.open(names[0])
     return path.open("rb")
 
 
@@ -313,10 +359,12 @@ def find_separator(path: Path, options: dict[str, Any]) -> str:
     if options.get("sep"):
         return options["sep"]
     whole_lines = {"sep": "\x1f", "header": None, "nrows": 20, "quoting": 3, "dtype": str}
-    lines = pd.read_csv(path, **whole_lines | options)[0].dropna()
+    lines = pd.read_csv(source_of(path), **whole_lines | options)[0].dropna()
     # A quoted cell may hold any mark, and line breaks.
     outside_quotes = re.sub(r'(?<![^,;\t|\n])"[^"]*"', "", "\n".join(lines)).splitlines()
-    return max(",\t;|", key=lambda mark: rank_separator(mark, outside_quotes))
+    # Where two are as frequent, the comma is that of decimals.
+    ranks = {mark: rank_separator(mark, outside_quotes) for mark in ";\t|,"}
+    return max(ranks, key=ranks.get) if any(map(any, ranks.values())) else ","
 
 
 def rank_separator(mark: str, lines: list[str]) -> tuple[int, int]:
@@ -327,19 +375,45 @@ def rank_separator(mark: str, lines: list[str]) -> tuple[int, int]:
 def find_decimal(file: str, separator: str, cells: pd.DataFrame) -> str:
     """Return the mark in numbers, where none is between cells, as most of the first ones show."""
     texts = cells.stack()
-    decimal = "," if are_numbers(texts, ",").sum() > are_numbers(texts, ".").sum() else "."
+    decimal = "," if count_decimals(texts, ",") > count_decimals(texts, ".") else "."
     tell(f"{file} is read with {separator!r} between columns and {decimal!r} in numbers.")
     return decimal
 
 
-def tell_codes(cells: pd.DataFrame) -> None:
-    """Tell which columns of numbers have some that look like codes, such as 007 or 12E4."""
+def count_decimals(texts: pd.Series, mark: str) -> tuple[int, int]:
+    """Return how many are numbers with this mark that cannot be thousands, and how many at all."""
+    numbers = texts[are_numbers(texts, mark)]
+    return int((~numbers.str.contains(r"\D\d{3}\s*$")).sum()), len(numbers)
+
+
+def find_dates(cells: pd.DataFrame) -> list[str]:
+    """Return the columns of which all first cells are dates."""
+    found = []
     for name, column in cells.items():
-        texts = column[~column.isin(MISSING)]
-        codes = texts[texts.str.fullmatch(r"0\d+|\d+[eE]\d+")]
+        texts = column[~column.isin([*BLANKS, *MISSING])].str.strip()
+        if len(texts) and texts.str.fullmatch(DATE).all():
+            found.append(name)
+    return found
+
+
+def tell_doubts(cells: pd.DataFrame, decimal: str) -> None:
+    """Tell which columns may mean something else than is read.
+
+    That is codes such as 007 or 12E4, thousands such as 1.234 beside 613, the category None.
+    """
+    thousands = r"[-+]?[1-9]\d{0,2}" + re.escape(decimal) + r"\d{3}"
+    for name, column in cells.items():
+        texts = column[~column.isin([*BLANKS, *MISSING])].str.strip()
+        codes = texts[texts.str.fullmatch(CODE)]
+        grouped = texts[texts.str.fullmatch(thousands)]
         if len(codes) and texts.str.fullmatch(r"\d+([eE]\d+)?").all():
             remedy = f"to keep it, set prepare.read.dtype to {name}: str"
             tell(f"column {name!r} has {codes.iloc[0]!r}, read as a number: {remedy}.")
+        elif 0 < len(grouped) < len(texts) and texts.drop(grouped.index).str.fullmatch(SMALL).all():
+            remedy = f"if {decimal!r} separates thousands, set prepare.read.thousands to it"
+            tell(f"column {name!r} has {grouped.iloc[0]}, read as a fraction: {remedy}.")
+        elif (column == "None").any() and texts.str.fullmatch(r"[^\d]+").all():
+            tell(f"column {name!r} has 'None', read as missing: if it is a category, rename it.")
 
 
 def clean_names(columns: list[Any]) -> list[str]:

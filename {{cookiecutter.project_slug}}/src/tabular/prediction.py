@@ -7,7 +7,7 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
-from tabular.cells import LARGEST, convert
+from tabular.cells import LARGEST, choose_order, convert, date_orders, find_short_date
 from tabular.features import features
 from tabular.files import read_chunks
 from tabular.messages import DataError, name_rows, tell
@@ -19,18 +19,21 @@ CHUNK = 50_000  # rows in memory at a time
 def predict(model: Pipeline, table: pd.DataFrame) -> pd.DataFrame:
     """Return a prediction per row; DataError where a column is missing or not of its kind."""
     kinds, X = model.info["columns"], pd.DataFrame(index=table.index)
+    dayfirst = model.info["read"].get("dayfirst")
     problems = [f"there is no column {name!r}." for name in kinds if name not in table]
     if table.empty:
         problems.append("it has no rows.")
     for name in table.columns.intersection([*kinds]):
-        X[name] = convert(table[name], kinds[name], model.info["read"].get("dayfirst"))
+        X[name] = convert(table[name], kinds[name], dayfirst)
         bad = X[name].isna() & table[name].notna()
+        bad[bad] = table[name][bad].astype("str").str.strip() != ""
         if kinds[name] == "number":
             bad |= X[name].abs() > LARGEST
         if bad.any():
             rows = table.index[bad]
             example = f"{name_rows(rows)}, such as {str(table[name][rows[0]])!r}"
-            problems.append(f"column {name!r} is no {kinds[name]} in {example}.")
+            kind = describe_kind(kinds[name], dayfirst)
+            problems.append(f"column {name!r} is no {kind} in {example}.")
     if problems:
         raise DataError(*problems)
     numbers = model[:-1].transform(features(X, kinds))
@@ -43,6 +46,15 @@ def predict(model: Pipeline, table: pd.DataFrame) -> pd.DataFrame:
     if model.info["id"] in table:
         found.insert(0, model.info["id"], table[model.info["id"]])
     return found
+
+
+def describe_kind(kind: str, dayfirst: bool | None) -> str:
+    """Return the name of a kind, and what its cells may be where that is not known by itself."""
+    if kind == "boolean":
+        return "boolean (true or false)"
+    if kind == "date" and dayfirst is not None:
+        return f"date ({'the day' if dayfirst else 'the month'} first)"
+    return kind
 
 
 def predict_file(model: Pipeline, source: Path) -> Iterator[pd.DataFrame]:
@@ -65,6 +77,7 @@ def predict_chunks(model: Pipeline, source: Path) -> Iterator[pd.DataFrame]:
     """Yield the predictions for a file, read as the model's own data were."""
     info = model.info
     texts = [name for name, kind in info["columns"].items() if kind == "text"]
+    dates = [name for name, kind in info["columns"].items() if kind == "date"]
     read = info["read"] | {TARGET: info["target"]}
     if info["id"] and not isinstance(read.get("dtype"), str):
         read["dtype"] = {info["id"]: "str"} | given_types(read)  # as it is written
@@ -73,6 +86,10 @@ def predict_chunks(model: Pipeline, source: Path) -> Iterator[pd.DataFrame]:
         ignored = [name for name in chunk if name not in [*info["columns"], info["id"]]]
         if ignored and number == 0:
             tell(f"the model takes no notice of {', '.join(ignored)}.")
+        if number == 0 and info["read"].get("dayfirst") is None:
+            texts = chunk[chunk.columns.intersection(dates)]
+            orders = {name: date_orders(texts[name]) for name in texts}
+            choose_order(orders, {name: find_short_date(texts[name]) for name in texts}, None)
         if chunk.empty and number > 0:
             continue  # the empty rows at the end of what a spreadsheet wrote
         with threadpool_limits(info["threads"]):

@@ -11,7 +11,7 @@ from ruamel.yaml import YAML, YAMLError
 
 from tabular.cells import convert, kind_of
 from tabular.messages import DataError, name_rows, one_line, tell
-from tabular.settings import validate
+from tabular.settings import Prepare, validate
 
 SCHEMA = Path("data/schema.yaml")
 
@@ -40,27 +40,40 @@ class Schema(BaseModel):
     columns: dict[str, Column]
 
 
-def infer_rule(column: pd.Series) -> dict[str, Any]:
-    """Return what holds for a column; a range goes as far beyond its values as they are apart."""
+def infer_rule(column: pd.Series, is_key: bool) -> dict[str, Any]:
+    """Return what holds for a column; a range goes as far beyond its values as they are apart.
+
+    A key, that is an id, a group or a time, has others in each new table.
+    """
     if column.isna().all():
         return {"type": "text", "required": True, "missing": True}
     rule = {"type": kind_of(column), "required": True, "missing": bool(column.hasnans)}
-    if rule["type"] == "number":
-        least, most = float(column.min()), float(column.max())
-        lowest = least - (most - least)
-        rule["range"] = [max(lowest, 0.0) if least >= 0 else lowest, most + (most - least)]
-        if (column.dropna() % 1 == 0).all():
-            rule["type"] = "integer"
+    if rule["type"] == "number" and (column.dropna() % 1 == 0).all():
+        rule["type"] = "integer"
+    if is_key:
+        return rule
+    if rule["type"] in ("number", "integer"):
+        least, most = column.min().item(), column.max().item()
+        distance = most - least or abs(most) or 1
+        lowest = max(least - distance, 0) if least >= 0 else least - distance
+        rule["range"] = [shorten(lowest), shorten(most + distance)]
     if rule["type"] == "text" and column.nunique() <= min(40, len(column) / 2):
         rule["categories"] = sorted(column.dropna().unique())
     return rule
 
 
-def write_schema(table: pd.DataFrame | dict[str, pd.Series]) -> None:
+def shorten(value: float) -> float:
+    """Return a limit without the digits that nobody reads."""
+    return value if value % 1 == 0 else float(f"{value:.6g}")
+
+
+def write_schema(table: pd.DataFrame | dict[str, pd.Series], params: Prepare) -> None:
     """Write data/schema.yaml, and name it in dvc.yaml as a dependency of the stage `prepare`."""
     yaml = YAML()
     yaml.width = sys.maxsize  # a folded line would lose spaces of a category
-    yaml.dump({"columns": {str(name): infer_rule(table[name]) for name in table}}, SCHEMA)
+    keys = (params.id, params.group, params.time)
+    rules = {str(name): infer_rule(table[name], name in keys) for name in table}
+    yaml.dump({"columns": rules}, SCHEMA)
     print(f"Wrote {SCHEMA.as_posix()}: edit it, and commit it with dvc.yaml")
     pipeline = yaml.load(Path("dvc.yaml"))
     stage = pipeline["stages"].get("prepare")
@@ -105,8 +118,10 @@ def find_wrong_cells(column: pd.Series, rule: Column) -> Iterator[str]:
         wrong["none of the categories"] = cells.notna() & ~cells.isin(rule.categories)
     if rule.range is not None:
         least, most = rule.range
-        wrong[f"not from {least} to {most}"] = (cells < least) | (cells > most)
+        wrong[f"not from {least:.10g} to {most:.10g}"] = (cells < least) | (cells > most)
     for words, where in wrong.items():
         if where.any():
             rows = column.index[where]
-            yield f"column {column.name!r} is {words} in {name_rows(rows)}: {column[rows[0]]}."
+            example = "" if words == "empty" else f", such as {column[rows[0]]}"
+            remedy = f"correct it, or {SCHEMA.as_posix()}"
+            yield f"column {column.name!r} is {words} in {name_rows(rows)}{example}: {remedy}."

@@ -68,7 +68,10 @@ def read_params(kind: type[Block]) -> Any:
     name = kind.__name__.lower()
     try:
         params = YAML(typ="safe").load(Path("params.yaml")) or {}
-        return validate(kind, name, params.get(name))
+        block = params.get(name)
+        if isinstance(block, dict):  # a key with nothing behind it is as if it were not there
+            block = {key: value for key, value in block.items() if value is not None}
+        return validate(kind, name, block)
     except DataError as error:
         sys.exit(list_problems("params.yaml", error.args))
     except AttributeError:
@@ -88,7 +91,10 @@ def validate(kind: type[BaseModel], name: str, block: Any) -> Any:
     except ValidationError as error:
         for wrong in error.errors():
             given = "" if wrong["type"] == "missing" else f", not {wrong['input']!r}"
-            problems.append(f"{'.'.join(map(str, [name, *wrong['loc']]))}: {wrong['msg']}{given}.")
+            said = f"{wrong['msg']}{given}"
+            if wrong["type"] == "extra_forbidden":
+                said = "it is unknown"
+            problems.append(f"{'.'.join(map(str, [name, *wrong['loc']]))}: {said}.")
     if problems:
         raise DataError(*problems)
     return checked
