@@ -1001,6 +1001,7 @@ OWN_MODELS = """\
     "bayes": GaussianNB(),
     "lightgbm": LGBMClassifier(verbose=-1),
     "xgboost": XGBClassifier(n_estimators=20),
+    "scaled_xgboost": make_pipeline(StandardScaler(), XGBClassifier(n_estimators=20)),
     "selected": make_pipeline(SelectKBest(), linear_model.LogisticRegression()),
     "ours": Ours(),
     "logged": make_pipeline(FunctionTransformer(magnitude), linear_model.LogisticRegression()),
@@ -1039,15 +1040,18 @@ def test_own_models_are_trained_measured_and_used(render: Render) -> None:
     cases = copies(project, names)
     for name, case in cases.items():
         own = {"model": name, "folds": 2, "selected": {"selectkbest__k": 1, "C": 2.0}}
-        set_params(case, train=own)
+        set_params(case, train=own, evaluate={"importance_columns": 2})
         (case.path / "arguments").write_text("data/source/own.csv", encoding="utf-8")
     heard = run_stages(project, cases, f"{STAGES},predict", OWN_PACKAGES)
     assert not [code for code, *_ in heard.values() if code]
     assert all("\nAdelie" in printed for _, _, printed in heard.values())
+    assert "importance is that of the first 2 of 7 columns" in heard["svc"][1]
     metrics = {name: json.loads(case.read("metrics.json")) for name, case in cases.items()}
     assert all("roc_auc" in found for found in metrics.values())
     has_probabilities = {name for name, found in metrics.items() if "log_loss" in found}
-    assert has_probabilities == {"bayes", "lightgbm", "xgboost", "selected", "ours", "logged"}
+    assert has_probabilities == {
+        "bayes", "lightgbm", "xgboost", "scaled_xgboost", "selected", "ours", "logged"
+    }  # fmt: skip
     assert min(metrics[name]["accuracy"] for name in ("svc", "lightgbm", "xgboost")) > 0.9
     assert metrics["selected"]["accuracy"] < 0.9  # by one column
 
@@ -1072,3 +1076,10 @@ def test_a_class_that_nobody_can_load_is_refused_before_training(render: Render)
     done = project.run("python", "train.py", check=False)
     assert done.returncode == 1
     assert "functions need a name and a place in src/models.py (no lambda)" in done.stderr
+    code = code.replace(unnamed, "MODELS['ridge'] = object()\n\n\n")
+    (project.path / "src" / "models.py").write_text(code, encoding="utf-8")
+    done = project.run("python", "train.py", check=False)
+    assert done.stderr == "src/models.py: ridge needs base.BaseEstimator among the bases of its class.\n"
+    set_params(project, train={"model": "knn", "knn": 5})
+    done = project.run("python", "train.py", check=False)
+    assert done.stderr == "params.yaml: train.knn: it must be a block of settings, not 5.\n"
