@@ -462,7 +462,7 @@ BAD_TRAINING: dict[str, tuple[dict[str, Any], str]] = {
     "no settings": ({"knn": 3}, r"params\.yaml: train\.knn: "),
     "misspelt": ({"modle": "knn"}, r"train.modle is unknown: did you mean 'model'"),
     "missing key": ({"threads": ...}, r"train.threads: Field required"),
-    "too many folds": ({"folds": 21}, r"21 folds \(train\.folds\) are too many for 40 rows"),
+    "too many folds": ({"folds": 21}, r"21 folds are too many for 40 rows.*set train\.folds to 20"),
     "no threads": ({"threads": 0}, r"train\.threads: .* greater than or equal to 1, not 0"),
     "more neighbours than rows": (
         {"knn": {"n_neighbors": 100}},

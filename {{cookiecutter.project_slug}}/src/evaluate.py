@@ -148,7 +148,7 @@ def importance(model: Pipeline, test: pd.DataFrame, params: Evaluate) -> pd.Data
     y = np.array(rows[model.info["target"]].tolist())
     unshuffled = score(model[1:], pd.DataFrame(numbers, columns=names, copy=True), y)
     falls, found = {}, places(model)
-    if len(found) > params.importance_columns:
+    if 0 < params.importance_columns < len(found):
         first = f"the first {params.importance_columns} of {len(found)} columns"
         print(f"note: importance is that of {first}; see params.yaml.", file=sys.stderr)
     for name, columns in list(found.items())[: params.importance_columns]:

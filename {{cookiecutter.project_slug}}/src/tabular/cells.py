@@ -20,7 +20,9 @@ DATE = (
 )
 YEAR = r"\d{4}|\d\d?[-/.](?:\d\d?|[A-Za-z]{3,9})[-/.]\d\d"
 DAY_FIRST = r"\b(?:1[3-9]|2\d|3[01])[-/.]\d\d?[-/.]\d"
-OFFSET = r"(:\d\d(?:\.\d+)?)\s*(?:Z|[+-]\d\d:?\d\d)$"  # behind a time: its zone
+POINTS = r"\s*\d\d?\.\d"
+OFFSET = r"\s*(?:Z|[+-]\d\d(?::?\d\d)?)$"  # behind a time: its zone
+HAS_OFFSET = r":\d.*" + OFFSET
 MONTH_FIRST = r"\b\d\d?[-/.](?:1[3-9]|2\d|3[01])[-/.]\d"
 
 
@@ -46,9 +48,17 @@ def date_orders(column: pd.Series) -> set[bool]:
     cells = column.dropna()
     if cells.empty or kind_of(cells) == "date":
         return {False, True}
-    if kind_of(cells) != "text" or not cells.astype("str").str.strip().str.fullmatch(DATE).all():
+    texts = cells.astype("str").str.strip()
+    if kind_of(cells) != "text" or not texts.str.fullmatch(DATE).all() or are_seasons(texts):
         return set()
     return {order for order in (False, True) if convert(cells, "date", order).notna().all()}
+
+
+def are_seasons(texts: pd.Series) -> bool:
+    """Tell whether all are two years, such as 2009-10, and no months."""
+    if not texts.str.fullmatch(r"\d{4}-\d\d").all():
+        return False
+    return bool(((texts.str[2:4].astype(int) + 1) % 100 == texts.str[5:7].astype(int)).all())
 
 
 def find_short_date(column: pd.Series) -> str | None:
@@ -69,7 +79,7 @@ def choose_order(
     if given is None and not any(dates):
         return None
     is_open = {True} not in orders.values() and {False} not in orders.values()
-    shown = {True} in orders.values() or (is_open and "." in "".join(dates))
+    shown = {True} in orders.values() or (is_open and any(re.match(POINTS, date) for date in dates))
     dayfirst = shown if given is None else given
     first, other, value = ("day", "month", "false") if dayfirst else ("month", "day", "true")
     for name, found in orders.items():
@@ -143,9 +153,11 @@ def read_dates(column: pd.Series, dayfirst: bool | None) -> pd.Series:
         return column.dt.tz_localize(None)
     if kind_of(column) == "date":
         return parse_dates(column).dt.tz_localize(None)
-    texts = column.astype("str").str.strip().str.replace(OFFSET, r"\1", regex=True)
+    texts = column.astype("str").str.strip()
+    has_offset = texts.str.contains(HAS_OFFSET, na=False)
+    texts = texts.mask(has_offset, texts[has_offset].str.replace(OFFSET, "", regex=True))
     if dayfirst is None:
-        usual = texts.str.contains(r"^\d\d?\.", na=False).any()
+        usual = bool(texts.str.match(POINTS, na=False).any())
         found = [read_dates(texts, usual), read_dates(texts, not usual)]
         return max(found, key=pd.Series.count)
     begins_with_year = texts.str.match(r"\d{4}")

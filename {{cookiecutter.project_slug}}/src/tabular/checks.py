@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from tabular.cells import DATE, LARGEST, convert, kind_of
+from tabular.cells import DATE, LARGEST, are_seasons, convert, kind_of
 {% if cookiecutter.task == 'classification' %}from tabular.files import MISSING
 {% endif %}from tabular.messages import {% if cookiecutter.task == 'classification' %}DataError, name_rows, tell{% else %}name_rows{% endif %}
 from tabular.settings import Prepare, given_types
@@ -15,14 +15,14 @@ MOST = 8  # warnings that are told
 SAMPLE = 10_000  # rows that are looked at where all would take too long
 # Such as $1,234.50, 1’234.50 CHF, (12.50), 12.50- or 12 kg.
 NUMBER = (
-    r"[-+−(€$£¥₹\s]*([A-Z]{3}\s+)?\d[\d.,'’\s]*([eE][-+]?\d+)?"
+    r"[-+−(€$£¥₹\s]*([A-Z]{3}\s+)?\d(\s?[\d.,'’])*([eE][-+]?\d+)?"
     r"(\s*[-%€$£¥₹)]|\s+[^\W\d]{1,5})*\s*"
 )
 SIGNS = (
     r"[%€$£¥₹,'’−(]|\d-\s*$|\d\s\d{3}\b|\d\s+[^\W\d]|[A-Z]\s+\d"
     r"|^\s*[-+]?\d{1,3}(?:\.\d{3}){2}(?:,|\s*$)"  # 1.234.567
 )
-CENSORED = r"\s*[<>≤≥]\s*\d"
+CENSORED = r"\s*[<>≤≥]\s*\d[\d.,]*\s*"  # a limit of detection
 TIME = r"\s*\d\d?:\d\d(:\d\d(\.\d+)?)?\s*"
 ID_NAME = re.compile(r"(?i:(^|[\W_])(id|uuid|guid|nr|no)$)|[a-z](I[dD]|N[ro])$")
 
@@ -199,7 +199,7 @@ def find_warnings(table: pd.DataFrame, params: Prepare, whole: pd.DataFrame) -> 
             pass
         elif is_name and 20 < count == len(look) and table[name].is_unique:
             words = "is different in each row: if it is an id, set prepare.id or prepare.drop."
-        elif is_name and ID_NAME.search(name) and not params.group:
+        elif is_name and ID_NAME.search(name) and not table[name].is_unique and not params.group:
             words = "looks like an id of several rows: set prepare.group or prepare.drop."
         elif is_text and count > 100:
             groups = "prepare.group, if the rows of one belong together"
@@ -210,7 +210,7 @@ def find_warnings(table: pd.DataFrame, params: Prepare, whole: pd.DataFrame) -> 
             others.append(f"column {name!r} {words}")
     yield from others
     if constant:
-        yield f"the same or nothing in each row of {', '.join(map(repr, constant))}."
+        yield f"constant or empty columns: {', '.join(map(repr, constant))}."
 
 
 def list_warnings(
@@ -225,16 +225,19 @@ def list_warnings(
 def describe_text(column: pd.Series, whole: pd.Series) -> str:
     """Return what texts seem to be instead, such as numbers; whole has cells of further rows."""
     words = whole[convert(whole, "number").isna()]
-    numbers = convert(column, "number").notna() | column.str.match(CENSORED)
+    is_number, is_limit = convert(column, "number").notna(), column.str.fullmatch(CENSORED)
+    # Of limits there are few, of ranges such as <50, 50-99 and >99 there is nothing else.
+    has_limits = column[is_limit].nunique() < column[is_number].nunique()
+    units = column.str.replace(r"[\W\d_]+", "", regex=True).replace("", np.nan)
     dates = column[column.str.fullmatch(DATE)]
     signed = column[column.str.contains(SIGNS)]
     points = column[column.str.contains(r"\.\d")]
-    if len(dates) > len(column) / 2:
+    if len(dates) > len(column) / 2 and not are_seasons(dates):
         cause = "some cells are none, or have day and month the other way"
         return f"is text, though it has dates such as {dates.iloc[0]}: {cause}."
     if column.str.fullmatch(TIME).all():
         return f"has times such as {column.iloc[0]} as text: write hours, or dates with the time."
-    if len(signed) and column.str.fullmatch(NUMBER).all():
+    if len(signed) and units.nunique() < 2 and column.str.fullmatch(NUMBER).all():
         remedy = "leave out signs and units such as %, $ and kg, or set thousands and decimal"
         return f"holds numbers such as {signed.iloc[0]!r} as text: {remedy} in prepare.read."
     if words.empty and points.str.fullmatch(r"[-+]?[1-9]\d{0,2}(\.\d{3})+").all() and len(points):
@@ -243,9 +246,11 @@ def describe_text(column: pd.Series, whole: pd.Series) -> str:
     if words.empty and len(points):
         cause = "other columns have another decimal mark, or its format has them so"
         return f"holds numbers such as {points.iloc[0]!r} as text: {cause}."
-    if numbers.mean() > 0.5 and len(words):
+    if len(words) and (is_number | (is_limit & has_limits)).mean() > 0.5:
         cause = f"cells such as {words.iloc[0]!r} in {name_rows(words.index)}"
         remedy = "to make them missing, list them in prepare.read.na_values"
+        if re.fullmatch(CENSORED, words.iloc[0]):
+            remedy = "write a number for them, such as the limit"
         return f"is text because of {cause}: {remedy}."
     return describe_spelling(column)
 
@@ -253,10 +258,11 @@ def describe_text(column: pd.Series, whole: pd.Series) -> str:
 def describe_spelling(column: pd.Series) -> str:
     """Return which texts differ in capital letters only."""
     texts = column.drop_duplicates()
-    alike = texts[texts.str.lower().duplicated(keep=False)]
+    lower = texts.str.lower()
+    alike = texts[lower.duplicated(keep=False)]
     if alike.empty:
         return ""
-    first, second, *_ = alike[alike.str.lower() == alike.iloc[0].lower()]
+    first, second, *_ = alike[lower[alike.index] == lower[alike.index[0]]]
     return f"has {first!r} and {second!r}: if they are the same, write them in one way."
 
 

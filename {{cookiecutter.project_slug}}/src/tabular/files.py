@@ -23,8 +23,11 @@ from tabular.messages import DataError, name_rows, one_line, tell
 from tabular.settings import TARGET, TEXTS, as_text, given_types
 
 FORMATS = (".csv", ".tsv", ".csv.gz", ".csv.zip", ".parquet", ".xlsx")
+LOOKED_AT = 100_000  # cells
 SMALL = r"[-+]?\d{1,3}"  # a whole number below a thousand
+SHIFTING = {"comment", "encoding", "skiprows"}  # options by which lines are no rows
 CODE = r"0\d+|\d+[eE]\d+"  # such as 007 or 12E4
+OURS = ("dayfirst", TARGET, TEXTS)  # options that a model has of its own
 BY_COLUMN = ("dtype", "parse_dates", "date_format")  # options that name columns
 # Cells that are missing; but in a column of classes these words are classes.
 BLANKS = [" " * width for width in range(33)]
@@ -33,7 +36,7 @@ MISSING = ["#N/A", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "nu
 
 def read_tables(
     folder: Path, options: dict[str, Any], classes: str | None
-) -> tuple[pd.DataFrame, bool]:
+) -> tuple[pd.DataFrame, bool | None]:
     """Return the files of a folder as one table, and whether dates were read with the day first.
 
     Its rows are labelled by number, or file and number. In the column `classes` all words count.
@@ -82,9 +85,6 @@ def read_chunks(
     """Yield a table, so many rows at a time or whole; DataError where it cannot be read."""
     is_parquet = path.suffix.lower() == ".parquet"
     start, skipped = (1 if is_parquet or "names" in options else 2), options.get("skiprows") or []
-    if isinstance(skipped, list) and skipped and not is_parquet:
-        where = name_rows(pd.Index(skipped) + 1)
-        tell(f"{path.name}: {where} left out, as prepare.read.skiprows has it.")
     if not path.exists():
         raise DataError("there is no such file.")
     if path.is_dir():
@@ -96,6 +96,9 @@ def read_chunks(
             chunks = read_parquet(path, options, rows)
         else:
             chunks = read_text(path, options, classes, rows)
+            if isinstance(skipped, list) and skipped:
+                where = name_rows(pd.Index(map(int, skipped)) + 1)
+                tell(f"{path.name}: {where} left out, as prepare.read.skiprows has it.")
         for chunk in chunks:
             chunk.index = number_rows(start, len(chunk), [] if is_parquet else skipped)
             start += len(chunk)
@@ -124,7 +127,7 @@ def read_chunks(
     except ImportError as error:
         raise DataError("to read Excel files, uv add openpyxl") from error
     except Exception as error:  # what the libraries raise of a broken file has no common class
-        given = [f"prepare.read.{key}" for key in options if key not in (TARGET, TEXTS)]
+        given = [f"prepare.read.{key}" for key in options if key not in OURS]
         words = f" with {', '.join(given)}" if given else ""
         raise DataError(f"it is empty or cannot be read{words}: {one_line(error)}") from error
 
@@ -132,7 +135,9 @@ def read_chunks(
 def number_rows(first: int, count: int, skipped: int | list[int]) -> pd.Index:
     """Return the numbers that rows have in their file, in which others are left out."""
     rows = pd.RangeIndex(first, first + count)
-    for place in range(skipped) if isinstance(skipped, int) else sorted(skipped):
+    if isinstance(skipped, int):
+        return rows + skipped
+    for place in sorted(skipped):
         rows = rows + (rows > place)
     return rows
 
@@ -202,6 +207,8 @@ def read_text(
         raise DataError("prepare.read.parse_dates must be a list of names of columns.")
     head_only = {"header": None, "nrows": 1, "dtype": str, "keep_default_na": False}
     if read is pd.read_csv:
+        if path.suffix.lower() == ".zip":
+            own.pop("compression", None)
         if "encoding" in own:
             own["encoding"] = find_encoding(path, str(own["encoding"]))
         own = {"skip_blank_lines": False} | own | {"sep": find_separator(path, own)}
@@ -226,12 +233,14 @@ def read_text(
     types = dict.fromkeys(options.get(TEXTS, []), "str") | given_types(options)
     if read is pd.read_csv:
         numbers = cells.drop(columns=[*types, *dates], errors="ignore")
+        if own.get("thousands") == ".":
+            own.setdefault("decimal", ",")
         if own["sep"] != "," and "decimal" not in own:
             own["decimal"] = find_decimal(path.name, own["sep"], numbers)
-        if not isinstance(options.get("dtype"), str):
-            tell_doubts(numbers, own.get("decimal", "."))
-        if "thousands" in own:  # else 01.02.24 would be a number
-            types |= dict.fromkeys(find_dates(numbers), "str")
+        if not isinstance(options.get("dtype"), str) and TARGET not in options:
+            tell_doubts(numbers.drop(columns=classes or [], errors="ignore"), own.get("decimal", "."))
+        if "thousands" in own:  # else 01.02.24 and 90.5 would be numbers
+            types |= dict.fromkeys(find_others(numbers, own["thousands"]), "str")
         own |= {"index_col": False, "low_memory": False, "on_bad_lines": "warn", "chunksize": rows}
         if not str(own.get("thousands", "")).isascii():  # which the fast reader does not know
             del own["low_memory"]
@@ -246,12 +255,13 @@ def read_text(
     own |= {"names": names, "na_values": words, "keep_default_na": False}
     with warnings.catch_warnings(record=True, action="always") as caught:
         found = read(source_of(path), **own)
-        may_be_short = read is pd.read_csv and "comment" not in own
+        last = max((place for place, name in enumerate(names) if name.strip()), default=0)
+        may_be_short = read is pd.read_csv and not SHIFTING & {*own} and len(own["sep"]) == 1
         for chunk in [found] if isinstance(found, pd.DataFrame) else found:
             if problems := explain(" ".join(str(warning.message) for warning in caught), names):
                 raise DataError(*problems)
-            if may_be_short and chunk[names[-1]].isna().any():
-                tell_short_rows(path, own["sep"], len(names))
+            if may_be_short and chunk[names[last]].isna().any():
+                tell_short_rows(path, own["sep"], last + 1)
                 may_be_short = False  # once is enough
             yield chunk if read is pd.read_csv else find_numbers(chunk, types)
 
@@ -259,6 +269,9 @@ def read_text(
 def explain(said: str, names: list[str]) -> list[str]:
     """Return sentences for what pandas said of rows with more values than there are names."""
     long = re.findall(r"line (\d+): expected (\d+) fields, saw (\d+)", said)
+    # The slow reader's words.
+    slow = re.findall(r"Expected (\d+) fields in line (\d+), saw (\d+)", said)
+    long += [(row, due, saw) for due, row, saw in slow]
     if not long and "Length of header" not in said:
         return []
     if names[0].startswith("#"):
@@ -330,7 +343,8 @@ def open_bytes(path: Path) -> IO[bytes]:
         return gzip.open(path)
     if path.suffix.lower() == ".zip":
         archive = zipfile.ZipFile(path)
-        names = [name for name in archive.namelist() if not name.startswith("__MACOSX/")]
+        members = [name for name in archive.namelist() if not name.endswith("/")]
+        names = [name for name in members if not name.startswith("__MACOSX/")]
         if len(names) != 1:
             raise DataError(f"its archive must have one file, not {names}.")
         return archive.open(names[0])
@@ -363,8 +377,11 @@ def find_separator(path: Path, options: dict[str, Any]) -> str:
     # A quoted cell may hold any mark, and line breaks.
     outside_quotes = re.sub(r'(?<![^,;\t|\n])"[^"]*"', "", "\n".join(lines)).splitlines()
     # Where two are as frequent, the comma is that of decimals.
-    ranks = {mark: rank_separator(mark, outside_quotes) for mark in ";\t|,"}
-    return max(ranks, key=ranks.get) if any(map(any, ranks.values())) else ","
+    ranks = {mark: rank_separator(mark, outside_quotes) for mark in ",;\t|"}
+    first, second, *_ = sorted(ranks, key=ranks.get, reverse=True)
+    is_tie = first == "," and ranks[second] == ranks[","] > (0, 0)
+    in_numbers = all(re.fullmatch(r"([^,]|(?<=\d),(?=\d))*", line) for line in outside_quotes[1:])
+    return second if is_tie and in_numbers else first
 
 
 def rank_separator(mark: str, lines: list[str]) -> tuple[int, int]:
@@ -374,7 +391,7 @@ def rank_separator(mark: str, lines: list[str]) -> tuple[int, int]:
 
 def find_decimal(file: str, separator: str, cells: pd.DataFrame) -> str:
     """Return the mark in numbers, where none is between cells, as most of the first ones show."""
-    texts = cells.stack()
+    texts = cells.stack().astype("str")
     decimal = "," if count_decimals(texts, ",") > count_decimals(texts, ".") else "."
     tell(f"{file} is read with {separator!r} between columns and {decimal!r} in numbers.")
     return decimal
@@ -386,12 +403,13 @@ def count_decimals(texts: pd.Series, mark: str) -> tuple[int, int]:
     return int((~numbers.str.contains(r"\D\d{3}\s*$")).sum()), len(numbers)
 
 
-def find_dates(cells: pd.DataFrame) -> list[str]:
-    """Return the columns of which all first cells are dates."""
+def find_others(cells: pd.DataFrame, thousands: str) -> list[str]:
+    """Return the columns that have this mark in dates, or in numbers for something else."""
+    form = r"[-+]?[\d.,' ]*\d" + re.escape(thousands) + r"(\d\d?|\d{4,})"
     found = []
     for name, column in cells.items():
         texts = column[~column.isin([*BLANKS, *MISSING])].str.strip()
-        if len(texts) and texts.str.fullmatch(DATE).all():
+        if len(texts) and (texts.str.fullmatch(DATE).all() or texts.str.fullmatch(form).any()):
             found.append(name)
     return found
 
@@ -401,19 +419,30 @@ def tell_doubts(cells: pd.DataFrame, decimal: str) -> None:
 
     That is codes such as 007 or 12E4, thousands such as 1.234 beside 613, the category None.
     """
+    texts = cells.head(LOOKED_AT // max(1, len(cells.columns)) + 10).stack().astype("str").str.strip()
+    has_none = texts.index[texts == "None"].get_level_values(1).unique()
+    texts = texts[~texts.isin([*BLANKS, *MISSING])]
     thousands = r"[-+]?[1-9]\d{0,2}" + re.escape(decimal) + r"\d{3}"
-    for name, column in cells.items():
-        texts = column[~column.isin([*BLANKS, *MISSING])].str.strip()
-        codes = texts[texts.str.fullmatch(CODE)]
-        grouped = texts[texts.str.fullmatch(thousands)]
-        if len(codes) and texts.str.fullmatch(r"\d+([eE]\d+)?").all():
-            remedy = f"to keep it, set prepare.read.dtype to {name}: str"
-            tell(f"column {name!r} has {codes.iloc[0]!r}, read as a number: {remedy}.")
-        elif 0 < len(grouped) < len(texts) and texts.drop(grouped.index).str.fullmatch(SMALL).all():
-            remedy = f"if {decimal!r} separates thousands, set prepare.read.thousands to it"
-            tell(f"column {name!r} has {grouped.iloc[0]}, read as a fraction: {remedy}.")
-        elif (column == "None").any() and texts.str.fullmatch(r"[^\d]+").all():
-            tell(f"column {name!r} has 'None', read as missing: if it is a category, rename it.")
+    forms = {"code": CODE, "digits": r"\d+([eE]\d+)?", "thousands": thousands, "small": SMALL}
+    found = pd.DataFrame({name: texts.str.fullmatch(form) for name, form in forms.items()})
+    found["word"] = ~texts.str.contains(r"\d")
+    found["amount"] = found["thousands"] | found["small"]
+    found["round"] = texts.str.endswith("0")
+    columns = found.groupby(level=1, sort=False)
+    some, every, counts = columns.any(), columns.all(), columns.sum()
+    for name in every.index[some["code"] & every["digits"]]:
+        example = texts[found["code"]].xs(name, level=1).iloc[0]
+        remedy = f"to keep it, set prepare.read.dtype to {name}: str"
+        tell(f"column {name!r} has {example!r}, read as a number: {remedy}.")
+    # Of fractions one in ten ends with 0, of amounts most may.
+    are_amounts = (counts["thousands"] > 4) & (counts["round"] > counts["thousands"] / 2)
+    are_amounts = every["amount"] & some["thousands"] & (some["small"] | are_amounts)
+    for name in every.index[are_amounts]:
+        example = texts[found["thousands"]].xs(name, level=1).iloc[0]
+        remedy = f"if {decimal!r} separates thousands, set prepare.read.thousands to it"
+        tell(f"column {name!r} has {example}, read as a fraction: {remedy}.")
+    for name in every.index[every["word"]].intersection(has_none):
+        tell(f"column {name!r} has 'None', read as missing: if it is a category, rename it.")
 
 
 def clean_names(columns: list[Any]) -> list[str]:

@@ -16,10 +16,14 @@ from tabular.settings import TARGET, as_text, given_types
 CHUNK = 50_000  # rows in memory at a time
 
 
-def predict(model: Pipeline, table: pd.DataFrame) -> pd.DataFrame:
-    """Return a prediction per row; DataError where a column is missing or not of its kind."""
+def predict(model: Pipeline, table: pd.DataFrame, dayfirst: bool | None = None) -> pd.DataFrame:
+    """Return a prediction per row; DataError where a column is missing or not of its kind.
+
+    Whether dates have the day first counts where the model's own data did not tell.
+    """
     kinds, X = model.info["columns"], pd.DataFrame(index=table.index)
-    dayfirst = model.info["read"].get("dayfirst")
+    known = model.info["read"].get("dayfirst")
+    dayfirst = dayfirst if known is None else known
     problems = [f"there is no column {name!r}." for name in kinds if name not in table]
     if table.empty:
         problems.append("it has no rows.")
@@ -81,16 +85,17 @@ def predict_chunks(model: Pipeline, source: Path) -> Iterator[pd.DataFrame]:
     read = info["read"] | {TARGET: info["target"]}
     if info["id"] and not isinstance(read.get("dtype"), str):
         read["dtype"] = {info["id"]: "str"} | given_types(read)  # as it is written
-    options = as_text(read, texts)
+    options, dayfirst = as_text(read, texts), None
     for number, chunk in enumerate(read_chunks(source, options, rows=CHUNK)):
         ignored = [name for name in chunk if name not in [*info["columns"], info["id"]]]
         if ignored and number == 0:
             tell(f"the model takes no notice of {', '.join(ignored)}.")
         if number == 0 and info["read"].get("dayfirst") is None:
-            texts = chunk[chunk.columns.intersection(dates)]
-            orders = {name: date_orders(texts[name]) for name in texts}
-            choose_order(orders, {name: find_short_date(texts[name]) for name in texts}, None)
+            there = chunk[chunk.columns.intersection(dates)]
+            orders = {name: date_orders(there[name]) for name in there}
+            examples = {name: find_short_date(there[name]) for name in there}
+            dayfirst = choose_order(orders, examples, None)
         if chunk.empty and number > 0:
             continue  # the empty rows at the end of what a spreadsheet wrote
         with threadpool_limits(info["threads"]):
-            yield predict(model, chunk)
+            yield predict(model, chunk, dayfirst)

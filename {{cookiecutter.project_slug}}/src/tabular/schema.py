@@ -1,5 +1,6 @@
 """What the table in data/source must look like, where data/schema.yaml says so."""
 
+import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,10 +41,11 @@ class Schema(BaseModel):
     columns: dict[str, Column]
 
 
-def infer_rule(column: pd.Series, is_key: bool) -> dict[str, Any]:
+def infer_rule(column: pd.Series, is_key: bool, rows: int) -> dict[str, Any]:
     """Return what holds for a column; a range goes as far beyond its values as they are apart.
 
-    A key, that is an id, a group or a time, has others in each new table.
+    A key, that is an id, a group or a time, has others in each new table. Of so many rows the
+    column may have some only.
     """
     if column.isna().all():
         return {"type": "text", "required": True, "missing": True}
@@ -56,23 +58,19 @@ def infer_rule(column: pd.Series, is_key: bool) -> dict[str, Any]:
         least, most = column.min().item(), column.max().item()
         distance = most - least or abs(most) or 1
         lowest = max(least - distance, 0) if least >= 0 else least - distance
-        rule["range"] = [shorten(lowest), shorten(most + distance)]
-    if rule["type"] == "text" and column.nunique() <= min(40, len(column) / 2):
+        digits = 3 - math.floor(math.log10(distance))  # more than these say nothing
+        rule["range"] = [round(lowest, digits), round(most + distance, digits)]
+    if rule["type"] == "text" and column.nunique() <= min(40, rows / 2):
         rule["categories"] = sorted(column.dropna().unique())
     return rule
 
 
-def shorten(value: float) -> float:
-    """Return a limit without the digits that nobody reads."""
-    return value if value % 1 == 0 else float(f"{value:.6g}")
-
-
-def write_schema(table: pd.DataFrame | dict[str, pd.Series], params: Prepare) -> None:
+def write_schema(table: pd.DataFrame | dict[str, pd.Series], params: Prepare, rows: int) -> None:
     """Write data/schema.yaml, and name it in dvc.yaml as a dependency of the stage `prepare`."""
     yaml = YAML()
     yaml.width = sys.maxsize  # a folded line would lose spaces of a category
     keys = (params.id, params.group, params.time)
-    rules = {str(name): infer_rule(table[name], name in keys) for name in table}
+    rules = {str(name): infer_rule(table[name], name in keys, rows) for name in table}
     yaml.dump({"columns": rules}, SCHEMA)
     print(f"Wrote {SCHEMA.as_posix()}: edit it, and commit it with dvc.yaml")
     pipeline = yaml.load(Path("dvc.yaml"))
@@ -118,7 +116,7 @@ def find_wrong_cells(column: pd.Series, rule: Column) -> Iterator[str]:
         wrong["none of the categories"] = cells.notna() & ~cells.isin(rule.categories)
     if rule.range is not None:
         least, most = rule.range
-        wrong[f"not from {least:.10g} to {most:.10g}"] = (cells < least) | (cells > most)
+        wrong[f"not from {least:.15g} to {most:.15g}"] = (cells < least) | (cells > most)
     for words, where in wrong.items():
         if where.any():
             rows = column.index[where]

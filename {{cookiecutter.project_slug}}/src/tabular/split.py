@@ -1,7 +1,7 @@
 """Which rows are for training, for the test and for each fold: told by the rows themselves.
 
-Each row has a hash, and its place in the order of the hashes decides. So a row stays on its side
-when others come or go, and identical rows are together, unless they are very many.
+Each row has a hash, and its place in the order of the hashes decides. So nearly all rows stay on
+their side when others come or go, and identical rows are together, unless they are very many.
 """
 
 from collections.abc import Iterator
@@ -25,12 +25,20 @@ def row_keys(table: pd.DataFrame) -> np.ndarray:
 
 
 def hash_cells(column: pd.Series) -> np.ndarray:
-    """Return a hash (uint64) per cell; all missing ones have the same."""
+    """Return a hash (uint64) per cell; all missing ones have the same, whatever the others are."""
+    is_missing = column.isna().to_numpy()
     if kind_of(column) == "date":
         column = column.astype("datetime64[us]").astype("int64")
     if kind_of(column) == "text" or exceeds_float(column):
-        return pd.util.hash_array(convert(column, "text").to_numpy(dtype=object, na_value=""))
-    return pd.util.hash_array(column.to_numpy(dtype="float64", na_value=np.nan))
+        cells = convert(column, "text").to_numpy(dtype=object, na_value="")
+    else:
+        cells = column.to_numpy(dtype="float64", na_value=np.nan)
+    return np.where(is_missing, np.uint64(0), pd.util.hash_array(cells))
+
+
+def hash_names(column: pd.Series) -> np.ndarray:
+    """Return a hash (uint64) per cell that names a row or a group: 12 has the same in a text."""
+    return hash_cells(convert(column, "text"))
 
 
 def exceeds_float(column: pd.Series) -> bool:
@@ -55,7 +63,7 @@ def keep_together(
     Of a part of a table of so many rows in total, a tenth must be many rows as well.
     """
     if params.group:
-        return hash_cells(table[params.group])
+        return hash_names(table[params.group])
     rows = table.index.to_numpy()
     if params.id:
         return rows
@@ -127,5 +135,6 @@ def folds(
             found.append((rest, fold))
     if len(found) < 2 or settings.folds > len(table) / 2:
         few = f"{len(table)} rows, or for the groups or classes in them"
-        raise ValueError(f"{settings.folds} folds (train.folds) are too many for {few}.")
+        remedy = f"set train.folds to {max(2, min(settings.folds - 1, len(table) // 2))}, or add rows"
+        raise ValueError(f"{settings.folds} folds are too many for {few}: {remedy}.")
     return found
