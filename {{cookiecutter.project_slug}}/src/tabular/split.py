@@ -26,14 +26,14 @@ def row_keys(table: pd.DataFrame) -> np.ndarray:
 
 def hash_cells(column: pd.Series) -> np.ndarray:
     """Return a hash (uint64) per cell; all missing ones have the same, whatever the others are."""
-    is_missing = column.isna().to_numpy()
+    is_missing, nothing = column.isna().to_numpy(), np.array([""], dtype=object)
     if kind_of(column) == "date":
         column = column.astype("datetime64[us]").astype("int64")
     if kind_of(column) == "text" or exceeds_float(column):
         cells = convert(column, "text").to_numpy(dtype=object, na_value="")
     else:
         cells = column.to_numpy(dtype="float64", na_value=np.nan)
-    return np.where(is_missing, np.uint64(0), pd.util.hash_array(cells))
+    return np.where(is_missing, pd.util.hash_array(nothing), pd.util.hash_array(cells))
 
 
 def hash_names(column: pd.Series) -> np.ndarray:
