@@ -402,7 +402,13 @@ CLASSES = {
         lines("day,x,y", lambda n: f'"Jan {n % 28 + 1:02}, 2023",{n},{word(n)}'), ""
     ),
     "months of years": Table(
-        lines("day,x,y", lambda n: f"{2000 + n % 9}-{n % 12 + 1:02},{n},{word(n)}"), ""
+        lines("day,x,y", lambda n: f"{2000 + n % 9}-{n % 12 + 1:02},{n},{word(n)}"),
+        " as text: set prepare.read.parse_dates to [day]",
+    ),
+    "months of years, as advised": Table(
+        lines("day,x,y", lambda n: f"{2000 + n % 9}-{n % 12 + 1:02},{n},{word(n)}"),
+        "",
+        params={"read": {"parse_dates": ["day"]}},
     ),
     "times of day": Table(
         lines("at,x,y", lambda n: f"{n % 24:02}:30,{n},{word(n)}"), ":30 as text: write hours"
@@ -439,7 +445,7 @@ KINDS = {
     "exponents after decimal commas": {"x": "number", "z": "number"},
     "dates beside thousands": {"day": "date", "x": "number"},
     "names of American months": {"day": "date", "x": "number"},
-    "months of years": {"day": "date", "x": "number"},
+    "months of years, as advised": {"day": "date", "x": "number"},
     "fractions beside thousands": {"x": "number", "z": "text"},
     "two units": {"x": "text", "z": "number"},
     "ranges": {"x": "text", "z": "number"},
@@ -497,11 +503,19 @@ def test_classes_of_people_are_learned(render: Render) -> None:
     for name, words in NOT_SAID.items():
         assert words not in heard[name][1], name
     # What a model learned from it takes as well.
-    spaced = cases["spaces for nothing"]
-    (spaced.path / "arguments").write_text("data/source/own.csv", encoding="utf-8")
-    code, _, printed = run_stages(project, {"": spaced}, "predict")[""]
+    used = {name: cases[name] for name in ("spaces for nothing", "dates beside thousands")}
+    for name, case in used.items():
+        source = case.path / "data" / "source" / "own.csv"
+        odd = "01.01.23;90.5;a\n" if name == "dates beside thousands" else ""
+        (case.path / "new.csv").write_text(
+            source.read_text(encoding="utf-8") + odd, encoding="utf-8"
+        )
+        (case.path / "arguments").write_text("new.csv", encoding="utf-8")
+    (code, _, printed), (refusal, *_) = run_stages(project, used, "predict").values()
     assert code is None
     assert len(printed.splitlines()) == 61
+    said = "new.csv: column 'x' has 90.5, where prepare.read.thousands is '.': write it without."
+    assert refusal == said
 
 
 def dated(day: Callable[[int], str], count: int = 365) -> str:
@@ -522,6 +536,7 @@ TIMES: dict[str, tuple[str, dict[str, Any]]] = {
     "America": (dated(day_of("%m/%d/%Y %H:%M:%S")), {}),
     "a weekday before": (dated(day_of("%a %d/%m/%Y")), {}),
     "a time before": (dated(day_of("%H:%M %d.%m.%Y")), {}),
+    "a time before ISO": (dated(day_of("%H:%M %Y-%m-%d")), {}),
     "names of months": (dated(day_of("%d-%b-%y")), {}),
     "digits of a form that is given": (
         dated(day_of("%d%m%Y")),
@@ -686,6 +701,35 @@ def test_new_rows_do_not_move_old_ones(render: Render) -> None:
     for name in ("rows", "ids", "notes"):
         kept = tested[name] & tested[f"{name} more"]
         assert len(kept) / len(tested[name]) >= 0.98, name
+
+
+ONE_BY_ONE = """
+import sys
+sys.path.insert(0, "src")
+import numpy as np
+import pandas as pd
+from tabular.schema import infer_rule
+from tabular.split import hash_cells, hash_names
+days = pd.to_datetime(["2024-01-05", None, "2024-01-06 10:30", "9999-12-31"], format="ISO8601")
+columns = {
+    "floats": pd.Series([1.0, 12.0, 2.5, 1e20, 3e300]),
+    "days": pd.Series(days),
+    "texts": pd.Series(["12", "B7", None]),
+    "truths": pd.Series([True, False]),
+}
+for name, column in columns.items():
+    for digest in (hash_names, hash_cells):
+        alone = [digest(column[place : place + 1])[0] for place in range(len(column))]
+        assert alone == digest(column).tolist(), (name, digest)
+texts, whole, floats = (hash_names(pd.Series(cells))[0] for cells in (["12"], [12], [12.0]))
+assert texts == whole == floats
+assert "range" not in infer_rule(pd.Series([1.0, np.inf]), False, 2)
+"""
+
+
+def test_the_hash_of_a_cell_is_that_of_the_cell_alone(render: Render) -> None:
+    """In a part of a table, and whatever comes later."""
+    render().run("python", "-c", ONE_BY_ONE)
 
 
 FREQUENT: dict[str, Callable[[int], str]] = {  # by a number from 0 to 999 that looks like chance

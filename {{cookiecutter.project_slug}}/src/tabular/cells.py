@@ -12,17 +12,17 @@ from tabular.messages import tell
 TRUTH = {"true": True, "false": False, "1": True, "0": False}
 LARGEST = (2 - 2.0**-23) * 2.0**127  # the most that models take: that of float32
 NUMBERS = ("integer", "floating", "mixed-integer-float", "decimal", "empty")
-# Such as 2024-01-31, 31.1.2024, 31-Jan-24, Jan 31, 2024 or 2024-01, maybe with a time.
+# Such as 2024-01-31, 31.1.2024, 31-Jan-24 or Jan 31, 2024, maybe with a time.
 DATE = (
     r"(\d{4}[-/.]\d\d?[-/.]\d\d?|\d\d?[-/.]\d\d?[-/.](\d{4}|\d\d)"
     r"|\d\d?[-/. ][A-Za-z]{3,9}[-/. ](\d{4}|\d\d)"
-    r"|[A-Za-z]{3,9}\.? \d\d?,? \d{4}|(19|20)\d\d-(0[1-9]|1[0-2]))([ T]\d\d?:.*)?"
+    r"|[A-Za-z]{3,9}\.? \d\d?,? \d{4})([ T]\d\d?:.*)?"
 )
 YEAR = r"\d{4}|\d\d?[-/.](?:\d\d?|[A-Za-z]{3,9})[-/.]\d\d"
 DAY_FIRST = r"\b(?:1[3-9]|2\d|3[01])[-/.]\d\d?[-/.]\d"
 POINTS = r"\s*\d\d?\.\d"
 OFFSET = r"\s*(?:Z|[+-]\d\d(?::?\d\d)?)$"  # behind a time: its zone
-HAS_OFFSET = r":\d.*" + OFFSET
+HAS_OFFSET = r":\d[\d:.]*(?:\s*[AaPp][Mm])?" + OFFSET
 MONTH_FIRST = r"\b\d\d?[-/.](?:1[3-9]|2\d|3[01])[-/.]\d"
 
 
@@ -48,17 +48,9 @@ def date_orders(column: pd.Series) -> set[bool]:
     cells = column.dropna()
     if cells.empty or kind_of(cells) == "date":
         return {False, True}
-    texts = cells.astype("str").str.strip()
-    if kind_of(cells) != "text" or not texts.str.fullmatch(DATE).all() or are_seasons(texts):
+    if kind_of(cells) != "text" or not cells.astype("str").str.strip().str.fullmatch(DATE).all():
         return set()
     return {order for order in (False, True) if convert(cells, "date", order).notna().all()}
-
-
-def are_seasons(texts: pd.Series) -> bool:
-    """Tell whether all are two years, such as 2009-10, and no months."""
-    if not texts.str.fullmatch(r"\d{4}-\d\d").all():
-        return False
-    return bool(((texts.str[2:4].astype(int) + 1) % 100 == texts.str[5:7].astype(int)).all())
 
 
 def find_short_date(column: pd.Series) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from tabular.cells import DATE, LARGEST, are_seasons, convert, kind_of
+from tabular.cells import DATE, LARGEST, convert, kind_of
 {% if cookiecutter.task == 'classification' %}from tabular.files import MISSING
 {% endif %}from tabular.messages import {% if cookiecutter.task == 'classification' %}DataError, name_rows, tell{% else %}name_rows{% endif %}
 from tabular.settings import Prepare, given_types
@@ -24,6 +24,7 @@ SIGNS = (
 )
 CENSORED = r"\s*[<>≤≥]\s*\d[\d.,]*\s*"  # a limit of detection
 TIME = r"\s*\d\d?:\d\d(:\d\d(\.\d+)?)?\s*"
+MONTH = r"(19|20)\d\d-(0[1-9]|1[0-2])"
 ID_NAME = re.compile(r"(?i:(^|[\W_])(id|uuid|guid|nr|no)$)|[a-z](I[dD]|N[ro])$")
 
 
@@ -232,11 +233,14 @@ def describe_text(column: pd.Series, whole: pd.Series) -> str:
     dates = column[column.str.fullmatch(DATE)]
     signed = column[column.str.contains(SIGNS)]
     points = column[column.str.contains(r"\.\d")]
-    if len(dates) > len(column) / 2 and not are_seasons(dates):
+    if len(dates) > len(column) / 2:
         cause = "some cells are none, or have day and month the other way"
         return f"is text, though it has dates such as {dates.iloc[0]}: {cause}."
     if column.str.fullmatch(TIME).all():
         return f"has times such as {column.iloc[0]} as text: write hours, or dates with the time."
+    if column.str.fullmatch(MONTH).all() and not are_seasons(column):
+        remedy = f"set prepare.read.parse_dates to [{column.name}]"
+        return f"has months such as {column.iloc[0]} as text: {remedy}."
     if len(signed) and units.nunique() < 2 and column.str.fullmatch(NUMBER).all():
         remedy = "leave out signs and units such as %, $ and kg, or set thousands and decimal"
         return f"holds numbers such as {signed.iloc[0]!r} as text: {remedy} in prepare.read."
@@ -253,6 +257,11 @@ def describe_text(column: pd.Series, whole: pd.Series) -> str:
             remedy = "write a number for them, such as the limit"
         return f"is text because of {cause}: {remedy}."
     return describe_spelling(column)
+
+
+def are_seasons(months: pd.Series) -> bool:
+    """Tell whether all may be two years, such as 2009-10."""
+    return bool(((months.str[2:4].astype(int) + 1) % 100 == months.str[5:7].astype(int)).all())
 
 
 def describe_spelling(column: pd.Series) -> str:

@@ -240,7 +240,11 @@ def read_text(
         if not isinstance(options.get("dtype"), str) and TARGET not in options:
             tell_doubts(numbers.drop(columns=classes or [], errors="ignore"), own.get("decimal", "."))
         if "thousands" in own:  # else 01.02.24 and 90.5 would be numbers
-            types |= dict.fromkeys(find_others(numbers, own["thousands"]), "str")
+            types |= dict.fromkeys(find_dates(numbers), "str")
+            fractions = find_fractions(numbers.drop(columns=[*types], errors="ignore"), own["thousands"])
+            if TARGET in options and fractions:
+                raise DataError(*fractions.values())
+            types |= dict.fromkeys(fractions, "str")
         own |= {"index_col": False, "low_memory": False, "on_bad_lines": "warn", "chunksize": rows}
         if not str(own.get("thousands", "")).isascii():  # which the fast reader does not know
             del own["low_memory"]
@@ -403,14 +407,25 @@ def count_decimals(texts: pd.Series, mark: str) -> tuple[int, int]:
     return int((~numbers.str.contains(r"\D\d{3}\s*$")).sum()), len(numbers)
 
 
-def find_others(cells: pd.DataFrame, thousands: str) -> list[str]:
-    """Return the columns that have this mark in dates, or in numbers for something else."""
-    form = r"[-+]?[\d.,' ]*\d" + re.escape(thousands) + r"(\d\d?|\d{4,})"
+def find_dates(cells: pd.DataFrame) -> list[str]:
+    """Return the columns of which all first cells are dates."""
     found = []
     for name, column in cells.items():
         texts = column[~column.isin([*BLANKS, *MISSING])].str.strip()
-        if len(texts) and (texts.str.fullmatch(DATE).all() or texts.str.fullmatch(form).any()):
+        if len(texts) and texts.str.fullmatch(DATE).all():
             found.append(name)
+    return found
+
+
+def find_fractions(cells: pd.DataFrame, thousands: str) -> dict[str, str]:
+    """Return the columns that have numbers with this mark for something else, and a sentence."""
+    form = r"\s*[-+]?[\d.,' ]*\d" + re.escape(thousands) + r"(\d\d?|\d{4,})\s*"
+    found = {}
+    for name, column in cells.items():
+        others = column[column.str.fullmatch(form)]
+        if len(others):
+            words = f"column {name!r} has {others.iloc[0]}, where prepare.read.thousands is"
+            found[name] = f"{words} {thousands!r}: write it without."
     return found
 
 

@@ -57,6 +57,8 @@ def infer_rule(column: pd.Series, is_key: bool, rows: int) -> dict[str, Any]:
     if rule["type"] in ("number", "integer"):
         least, most = column.min().item(), column.max().item()
         distance = most - least or abs(most) or 1
+        if not math.isfinite(distance):
+            return rule
         lowest = max(least - distance, 0) if least >= 0 else least - distance
         digits = 3 - math.floor(math.log10(distance))  # more than these say nothing
         rule["range"] = [round(lowest, digits), round(most + distance, digits)]

@@ -28,8 +28,8 @@ def hash_cells(column: pd.Series) -> np.ndarray:
     """Return a hash (uint64) per cell; all missing ones have the same, whatever the others are."""
     is_missing, nothing = column.isna().to_numpy(), np.array([""], dtype=object)
     if kind_of(column) == "date":
-        column = column.astype("datetime64[us]").astype("int64")
-    if kind_of(column) == "text" or exceeds_float(column):
+        cells = column.astype("datetime64[us]").astype("int64").to_numpy()
+    elif kind_of(column) == "text" or exceeds_float(column):
         cells = convert(column, "text").to_numpy(dtype=object, na_value="")
     else:
         cells = column.to_numpy(dtype="float64", na_value=np.nan)
@@ -37,7 +37,14 @@ def hash_cells(column: pd.Series) -> np.ndarray:
 
 
 def hash_names(column: pd.Series) -> np.ndarray:
-    """Return a hash (uint64) per cell that names a row or a group: 12 has the same in a text."""
+    """Return a hash (uint64) per cell that names a row or a group; 12, 12.0 and "12" are the same.
+
+    It depends on the cell alone, since with compute=dask the others are elsewhere.
+    """
+    if kind_of(column) == "date":
+        return hash_cells(column)
+    if pd.api.types.is_float_dtype(column):
+        column = column.astype("str").str.removesuffix(".0")
     return hash_cells(convert(column, "text"))
 
 
